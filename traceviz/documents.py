@@ -1,0 +1,141 @@
+"""The JSON documents of CONTRACT as types. Reports are turned into these; every drawing is made from these."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from traceviz.notes import NoteDocument
+
+NodeKind = Literal["service", "gateway", "database", "queue", "external", "unknown"]
+
+
+class Distribution(TypedDict):
+    """Times in ms; percentiles are nearest rank, exact up to 10,000 values, above that within 1 %."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+Asked = TypedDict("Asked", {"from": str | None, "to": str | None, "service": str | None, "limit": int | None})
+Window = TypedDict("Window", {"from": str | None, "to": str | None})
+
+
+class Counts(TypedDict):
+    """What was read."""
+
+    traces: int
+    spans: int
+    failed_traces: int
+    fragments: int
+    services: int
+
+
+class Document(TypedDict):
+    """The head that every document has."""
+
+    schema: str
+    source: list[str]
+    asked: Asked
+    window: Window
+    counts: Counts
+    notes: list[NoteDocument]
+
+
+class Node(TypedDict):
+    """A workload, a database, a queue, something outside, or something that was called and never seen."""
+
+    name: str
+    kind: NodeKind
+    aliases: list[str]
+    versions: list[str]
+    calls: int
+    errors: int
+    error_rate: float | None
+    entry_calls: int
+    self_ms: Distribution | None
+
+
+class EdgeExamples(TypedDict):
+    """1 to 5 trace ids each."""
+
+    error: list[str]
+    slowest: list[str]
+
+
+class Edge(TypedDict):
+    """All calls from one node to another."""
+
+    caller: str
+    callee: str
+    kind: Literal["sync", "async"]
+    seen_from: Literal["both", "caller", "callee"]
+    calls: int
+    errors: int
+    error_rate: float
+    calls_per_s: float | None
+    attempts: int
+    failed_attempts: int
+    unanswered: int
+    client_ms: Distribution | None
+    server_ms: Distribution | None
+    gap_ms: Distribution | None
+    statuses: dict[str, int]
+    flags: dict[str, int]
+    protocol: str | None
+    failing_hop: bool
+    examples: EdgeExamples
+
+
+class GraphDocument(Document):
+    """traceviz/graph/1"""
+
+    nodes: list[Node]
+    edges: list[Edge]
+    cycles: list[list[str]]
+
+
+class Concentration(TypedDict):
+    """A value that failing calls share and healthy ones do not; `share` is of the failing calls."""
+
+    value: str
+    share: float
+
+
+class FailingHop(TypedDict):
+    """One row of `traceviz errors`."""
+
+    rank: int
+    caller: str | None
+    callee: str
+    callers: dict[str, int]
+    where: str
+    reason: str
+    blame: str | None
+    traces: int
+    calls: int
+    failed_traces: int
+    absorbed_traces: int
+    absorbed_by: dict[str, int]
+    explains: float | None
+    score: float | None
+    statuses: dict[str, int]
+    flags: dict[str, int]
+    concentrated_in: dict[str, Concentration]
+    first: str
+    last: str
+    chain: list[str]
+    text: str
+    examples: list[str]
+    request_ids: list[str]
+    links: list[str]
+
+
+class ErrorsDocument(Document):
+    """traceviz/errors/1"""
+
+    failing_hops: list[FailingHop]
