@@ -126,9 +126,12 @@ class Spans:
         return self.start_ns + self.duration_ns
 
     def take(self, rows: npt.NDArray[np.integer] | Bools) -> Spans:
-        """The Spans of these rows, in this order; traces without a row are left out. Notes stay behind."""
+        """The Spans of these rows, in this order; traces are numbered as they come, those without a row are left
+        out. Notes stay behind."""
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        kept, trace = np.unique(self.trace[index], return_inverse=True)
+        kept, first, trace = np.unique(self.trace[index], return_index=True, return_inverse=True)
+        coming = np.argsort(first)
+        kept, trace = kept[coming], np.argsort(coming)[trace]
         new_row = np.full(len(self), -1, np.int32)
         new_row[index] = np.arange(len(index), dtype=np.int32)
         links = new_row[self.link_row] >= 0

@@ -1,0 +1,486 @@
+"""Spans ▸ Forest: every row placed exactly once, or a named duplicate. One function per ugly case.
+
+The order of repairs is the order of `reconstruct`; notes say where it matters. Rows are sorted first, so that
+nothing here depends on the order in which spans were reported. The common case is column arithmetic; only rows
+that an ugly case touches are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from traceviz.notes import Notes, raises
+from traceviz.roles import Role, Roles, on_callers_side, roles
+from traceviz.spans import TAGS, Bools, Ints, Kind, Spans
+from traceviz.workloads import Workloads
+
+Rows = npt.NDArray[np.int64]
+
+#: A child that lies outside its parent by more than this, though it would fit, is a matter of clocks.
+SKEW_NS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Spans in their final order, and for every row its `role`, its `parent` (a row, -1 for a root), whether it
+    is a `duplicate` of another row (then it has no place in the tree), whether it is an `orphan` (it names a
+    parent that is not there), and `shift_ns`, by which its clock seems to be off, for drawing and order only.
+    """
+
+    spans: Spans
+    role: Roles
+    parent: Rows
+    duplicate: Bools
+    orphan: Bools
+    shift_ns: Ints
+    workloads: Workloads
+    notes: Notes
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    @cached_property
+    def depth(self) -> Rows:
+        """Number of ancestors of every row."""
+        return depths(self.parent)[0]
+
+    @cached_property
+    def order(self) -> Rows:
+        """All rows but duplicates, trace by trace, each parent before its children, siblings by corrected start."""
+        start = self.spans.start_ns + self.shift_ns
+        children: dict[int, list[int]] = defaultdict(list)
+        for row in np.lexsort((np.arange(len(self)), start))[::-1].tolist():
+            if not self.duplicate[row]:
+                children[int(self.parent[row])].append(row)
+        by_trace = sorted(children.pop(-1, []), key=lambda row: -int(self.spans.trace[row]))
+        stack, result = by_trace, []
+        while stack:
+            row = stack.pop()
+            result.append(row)
+            stack.extend(children.pop(row, ()))
+        return np.array(result, np.int64)
+
+    def self_check(self) -> None:
+        """Raise AssertionError where a row is lost, placed twice, or its own ancestor. For tests."""
+        assert len(self.parent) == len(self.role) == len(self.spans)
+        assert (self.parent < len(self)).all()
+        placed = ~self.duplicate
+        assert (self.parent[self.duplicate] == -1).all()
+        has_parent = self.parent >= 0
+        assert placed[self.parent[has_parent]].all(), "a row hangs under a duplicate"
+        assert (self.spans.trace[has_parent] == self.spans.trace[self.parent[has_parent]]).all()
+        assert (self.role[placed] != Role.UNDECIDED).all()
+        assert sorted(self.order.tolist()) == np.flatnonzero(placed).tolist()
+
+
+def reconstruct(spans: Spans) -> Forest:
+    """The Forest of whole traces."""
+    spans = spans.take(canonical_order(spans))
+    notes = Notes()
+    role = roles(spans)
+    workloads = Workloads(spans)
+    duplicate = mark_duplicates(spans, notes)
+    family = _Family(spans, role, workloads, ~duplicate)
+    parent, orphan = link_parents(family, notes)
+    split_shared_ids(family, parent, notes)
+    settle_undecided(role, parent, workloads)
+    # Cycles go before the repairs, which climb from parent to parent.
+    break_cycles(spans, parent, notes)
+    undo_shared_id_repair(family, parent, notes)
+    shift = note_skew(spans, role, parent, workloads, notes)
+    note_outliving_children(spans, role, parent, notes)
+    note_several_roots(spans, parent, duplicate, notes)
+    return Forest(spans, role, parent, duplicate, orphan, shift, workloads, notes)
+
+
+def canonical_order(spans: Spans) -> Rows:
+    """The rows by trace id, start, span id; where these are equal, by everything else that a span says."""
+    rank = np.argsort(np.argsort(np.array(spans.trace_ids))) if spans.trace_ids else np.zeros(0, np.int64)
+    trace = rank[spans.trace]
+    order = np.lexsort((spans.span_id, spans.start_ns, trace))
+    for group in _equal_runs(order, trace, spans.start_ns, spans.span_id):
+        order[group] = sorted(order[group].tolist(), key=lambda row: _content(spans, row))
+    return order
+
+
+def _equal_runs(order: Rows, *columns: npt.NDArray[Any]) -> list[slice]:
+    """Runs of two and more rows in `order` that agree in all columns."""
+    if len(order) < 2:
+        return []
+    equal = np.ones(len(order) - 1, np.bool_)
+    for column in columns:
+        ordered = column[order]
+        equal &= ordered[1:] == ordered[:-1]
+    edges = np.diff(np.concatenate(([0], equal.astype(np.int8), [0])))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [slice(start, end + 1) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+
+
+def _content(spans: Spans, row: int) -> tuple[Any, ...]:
+    texts = spans.texts
+    return (
+        int(spans.parent_id[row]),
+        int(spans.kind[row]),
+        texts[int(spans.service[row])],
+        texts[int(spans.operation[row])],
+        texts[int(spans.tag("cluster")[row])],
+        -int(spans.duration_ns[row]),
+        bool(spans.error[row]),
+        bool(spans.shared[row]),
+        *(texts[int(spans.tags[name][row])] if name in spans.tags else "" for name in TAGS),
+    )
+
+
+@raises("duplicate-spans", "{count} spans were reported twice and count once")
+def mark_duplicates(spans: Spans, notes: Notes) -> Bools:
+    """A span was reported twice, word for word.
+
+    Collectors send a batch again after a time-out, a trace stands in two files or in two windows. Duplicates
+    are equal in everything that is read of a span, never merely by id: in raw Zipkin several different calls
+    share one trace, id, kind and service. The second one is set aside; nothing else changes.
+    """
+    duplicate = np.zeros(len(spans), np.bool_)
+    differing: list[int] = []
+    rows = np.arange(len(spans))
+    for group in _equal_runs(rows, spans.trace, spans.start_ns, spans.span_id):
+        seen: dict[tuple[Any, ...], int] = {}
+        whole: set[tuple[Any, ...]] = set()
+        for row in rows[group].tolist():
+            content = _content(spans, row)
+            if content in whole:
+                duplicate[row] = True
+                notes.add("duplicate-spans", 1, [spans.trace_ids[spans.trace[row]]])
+            elif content[:5] in seen:
+                differing.append(row)
+            whole.add(content)
+            seen.setdefault(content[:5], row)
+    mark_differing_duplicates(spans, differing, duplicate, notes)
+    return duplicate
+
+
+@raises("differing-duplicates", "{count} spans were reported again with other contents; the longest report counts")
+def mark_differing_duplicates(spans: Spans, rows: list[int], duplicate: Bools, notes: Notes) -> None:
+    """A span was reported twice, and the reports differ.
+
+    Same trace, id, parent, kind, service, operation, cluster and start, but another duration or other tags: a
+    span that was flushed before it ended and again afterwards. The longest report stands; the others are set
+    aside as duplicates.
+    """
+    for row in rows:
+        duplicate[row] = True
+        notes.add("differing-duplicates", 1, [spans.trace_ids[spans.trace[row]]])
+
+
+class _Family:
+    """Rows by (trace, span id), and the choice among several rows of one id."""
+
+    def __init__(self, spans: Spans, role: Roles, workloads: Workloads, placed: Bools) -> None:
+        self.spans, self.role, self.workloads, self.placed = spans, role, workloads, placed
+        ids, codes = np.unique(np.concatenate((spans.span_id, spans.parent_id)), return_inverse=True)
+        own, named = codes[: len(spans)], codes[len(spans) :]
+        trace = spans.trace.astype(np.int64) * len(ids)
+        self._own, self._named = trace + own, trace + named
+        self._rows = np.flatnonzero(placed & (spans.span_id != 0))
+        self._rows = self._rows[np.argsort(self._own[self._rows], kind="stable")]
+        self._keys = self._own[self._rows]
+        self.end_ns = spans.end_ns
+
+    def named(self) -> tuple[Rows, Rows, Rows]:
+        """For every row: the first candidate for its parent (-1: none), how many there are, and where they
+        start in `members`."""
+        left = np.searchsorted(self._keys, self._named, "left")
+        count = np.searchsorted(self._keys, self._named, "right") - left
+        count[(self.spans.parent_id == 0) | ~self.placed] = 0
+        first = np.full(len(self.spans), -1, np.int64)
+        found = count > 0
+        first[found] = self._rows[left[found]]
+        return first, count, left
+
+    def members(self, left: int, count: int) -> list[int]:
+        """The candidates that `named` counted."""
+        return [int(row) for row in self._rows[left : left + count]]
+
+    def shared(self) -> list[list[int]]:
+        """Groups of rows with one id in one trace."""
+        runs = _equal_runs(np.arange(len(self._keys)), self._keys)
+        return [[int(row) for row in self._rows[run]] for run in runs]
+
+    def same(self, row: int, other: int) -> bool:
+        """Whether two rows belong to one workload."""
+        return bool(self.workloads.same(np.array([row]), np.array([other]))[0])
+
+    def best(self, row: int, candidates: list[int]) -> int:
+        """The candidate in whose time `row` starts; of several the one that started last, of none the nearest."""
+        start = self.spans.start_ns
+        when = int(start[row])
+
+        def closeness(candidate: int) -> tuple[bool, int, int]:
+            begun = int(start[candidate]) <= when
+            holds = begun and when <= int(self.end_ns[candidate])
+            distance = abs(when - int(start[candidate])) if begun else int(start[candidate]) - when
+            return (not holds, distance, candidate)
+
+        return min(candidates, key=closeness)
+
+
+@raises("missing-parents", "{count} spans name a parent that is not there; each stays a root")
+def link_parents(family: _Family, notes: Notes) -> tuple[Rows, Bools]:
+    """A span names a parent that is not among the spans read.
+
+    The parent was not reported, was sampled away, lies outside the window that the store reads, or belongs to
+    whoever called from outside with a trace of their own. The span stays a root and the call above it is
+    unknown; no hop is guessed. `traceviz` can only ask for what the store has: look at the sampling of the
+    caller, and whether it reports at all.
+    """
+    first, count, left = family.named()
+    parent = first.copy()
+    for row in np.flatnonzero(count > 1).tolist():
+        candidates = [member for member in family.members(int(left[row]), int(count[row])) if member != row]
+        parent[row] = _parent_of_shared_id(family, row, candidates) if candidates else row
+    orphan = (count == 0) & (family.spans.parent_id != 0) & family.placed
+    trace = family.spans.trace
+    notes.add("missing-parents", int(orphan.sum()), _example_traces(family.spans, trace[orphan]))
+    return parent, orphan
+
+
+def _parent_of_shared_id(family: _Family, row: int, candidates: list[int]) -> int:
+    """Which of several spans with the parent's id is meant: what follows from the roles, then time."""
+    role, cluster = family.role, family.spans.tag("cluster")
+
+    def prefer(chosen: list[int]) -> list[int]:
+        return chosen or candidates
+
+    if role[row] == Role.ATTEMPT:
+        callers = [c for c in candidates if role[c] == Role.CALLER]
+        candidates = prefer([c for c in callers if cluster[c] == cluster[row]] or callers)
+    elif role[row] == Role.CALLEE:
+        candidates = prefer([c for c in candidates if on_callers_side(role[c : c + 1])[0]])
+    else:
+        # What a workload does hangs under its own half, not under the half of the one who called it.
+        own = [c for c in candidates if not on_callers_side(role[c : c + 1])[0] and family.same(row, c)]
+        candidates = prefer(own or [c for c in candidates if role[c] in (Role.SERVER, Role.CALLEE, Role.INSIDE)])
+    return family.best(row, candidates)
+
+
+@raises("shared-span-ids", "{count} span ids are shared by both halves of a call, as Zipkin does; they were told apart")
+def split_shared_ids(family: _Family, parent: Rows, notes: Notes) -> None:
+    """Both halves of a call have one span id.
+
+    Zipkin's way: the callee goes on under the id that its caller sent. The halves are told apart by kind, and
+    the callee's half hangs under its caller's. Several callee halves of one id are attempts of one call; where a
+    proxy spawns upstream spans, several different calls of a program share the id of the span that they hang
+    under. Nothing to repair on your side.
+    """
+    spans = family.spans
+    owner_kinds = (Kind.CLIENT, Kind.PRODUCER)
+    for group in family.shared():
+        owners = [row for row in group if spans.kind[row] in owner_kinds and not spans.shared[row]]
+        sharers = [row for row in group if row not in owners and (spans.kind[row] != Kind.UNSET or spans.shared[row])]
+        if not owners or not sharers:
+            continue
+        notes.add("shared-span-ids", 1, _example_traces(spans, spans.trace[group[:1]]))
+        for row in sharers:
+            parent[row] = family.best(row, owners)
+
+
+def settle_undecided(role: Roles, parent: Rows, workloads: Workloads) -> None:
+    """A proxy's span without a cluster, like a 404 NR that was rejected before a cluster was chosen.
+
+    It is the caller's half where it is a root or the child of its own workload, else the callee's half.
+    """
+    rows = np.flatnonzero(role == Role.UNDECIDED)
+    above = parent[rows]
+    own = np.ones(len(rows), np.bool_)
+    has_parent = above >= 0
+    own[has_parent] = workloads.same(rows[has_parent], above[has_parent])
+    role[rows] = np.where(own, Role.CALLER, Role.CALLEE)
+
+
+@raises("cycles", "{count} circles of parents were cut; the earliest span of each is a root")
+def break_cycles(spans: Spans, parent: Rows, notes: Notes) -> None:
+    """Spans that are their own ancestors, or their own parent.
+
+    A tracer that mixes up ids, or a span id that equals the trace id and was used twice. The circle is cut above
+    its earliest span, which becomes a root, so that no span is lost.
+    """
+    _, resolved = depths(parent)
+    done = resolved.copy()
+    for row in np.flatnonzero(~resolved).tolist():
+        path, at = [], row
+        on_path: set[int] = set()
+        while not done[at] and at not in on_path:
+            on_path.add(at)
+            path.append(at)
+            at = int(parent[at])
+        if not done[at]:
+            circle = path[path.index(at) :]
+            parent[min(circle)] = -1
+            notes.add("cycles", 1, _example_traces(spans, spans.trace[circle[:1]]))
+        done[path] = True
+
+
+@raises("shared-id-repair-undone", "{count} spans hung under a sibling after Jaeger's repair of shared ids; put back")
+def undo_shared_id_repair(family: _Family, parent: Rows, notes: Notes) -> None:
+    """Jaeger's repair of shared ids hung spans under a sibling.
+
+    Jaeger gives every server half that shares its client's id a new id, and hangs all children of the shared id
+    under the last server that it met. Where a call was retried, or where a proxy spawns upstream spans, that puts
+    calls under a sibling call. Undone: a caller half under a caller half of its own workload, and a callee half
+    under a callee half of its own, belong one level up; an attempt goes to the caller half with its cluster and
+    its time; what a callee did goes to the half in whose time it started. Nothing to repair on your side.
+    """
+    role, spans = family.role, family.spans
+    before = parent.copy()
+    raised = _raise_siblings(family, parent)
+    if len(raised):
+        _share_out(family, parent, set(before[raised].tolist()))
+    _return_attempts(family, parent, set(before[raised].tolist()))
+    moved = np.flatnonzero((parent != before) & (role != Role.UNDECIDED))
+    notes.add("shared-id-repair-undone", len(moved), _example_traces(spans, spans.trace[moved]))
+
+
+def _raise_siblings(family: _Family, parent: Rows) -> Rows:
+    """Lift caller halves out of caller halves and callee halves out of callee halves of the same workload."""
+    role, raised = family.role, np.zeros(len(parent), np.bool_)
+    rows = np.flatnonzero((parent >= 0) & ((role == Role.CALLER) | (role == Role.CALLEE)))
+    while len(rows):
+        above = parent[rows]
+        rows = rows[(above >= 0) & (role[above] == role[rows])]
+        rows = rows[family.workloads.same(rows, parent[rows])]
+        # A root has no level above: its children of the same role stay where they are.
+        rows = rows[parent[parent[rows]] >= 0]
+        raised[rows] = True
+        parent[rows] = parent[parent[rows]]
+    return np.flatnonzero(raised)
+
+
+def _share_out(family: _Family, parent: Rows, hosts: set[int]) -> None:
+    """Give each child of a callee half, out of which others were lifted, to the half in whose time it started."""
+    role = family.role
+    for host in sorted(hosts):
+        if role[host] != Role.CALLEE:
+            continue
+        halves = [
+            int(row)
+            for row in np.flatnonzero((parent == parent[host]) & (role == Role.CALLEE))
+            if family.same(int(row), host)
+        ]
+        for child in np.flatnonzero(parent == host).tolist():
+            parent[child] = family.best(child, halves)
+
+
+def _return_attempts(family: _Family, parent: Rows, hosts: set[int]) -> None:
+    """Give attempts to the caller half with their cluster and their time."""
+    role, spans = family.role, family.spans
+    cluster, start = spans.tag("cluster"), spans.start_ns
+    rows = np.flatnonzero((role == Role.ATTEMPT) & (parent >= 0))
+    above = parent[rows]
+    at_home = (role[above] == Role.CALLER) & (cluster[above] == cluster[rows])
+    at_home &= (start[above] <= start[rows]) & (start[rows] <= family.end_ns[above])
+    at_home &= ~np.isin(above, np.fromiter(hosts, np.int64, len(hosts)))
+    astray = rows[~at_home].tolist()
+    if not astray:
+        return
+    callers: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for caller in np.flatnonzero(role == Role.CALLER).tolist():
+        callers[int(parent[caller]), int(cluster[caller])].append(caller)
+    for row in astray:
+        host = int(parent[row])
+        family_heads = {host, int(parent[host])} - {-1}
+        candidates = [
+            caller
+            for head in sorted(family_heads)
+            for caller in callers[head, int(cluster[row])]
+            if caller != row and family.same(caller, row)
+        ]
+        if candidates:
+            parent[row] = family.best(row, candidates)
+
+
+@raises("clock-skew", "{count} calls lie outside their caller's time; moved for drawing, never inside a latency")
+def note_skew(spans: Spans, role: Roles, parent: Rows, workloads: Workloads, notes: Notes) -> Ints:
+    """A callee's half starts before its caller's, or ends after it, though it would fit inside.
+
+    The clocks of two hosts differ. For drawing and order the callee and all that it did are moved to the middle
+    of the caller's time. Latencies are never touched: each was measured by one clock. Look at NTP on the nodes
+    of the two pods. A callee that outlives a caller who gave up is no matter of clocks and is left alone.
+    """
+    shift = np.zeros(len(spans), np.int64)
+    rows = np.flatnonzero((parent >= 0) & ~on_callers_side(role))
+    rows = rows[~workloads.same(rows, parent[rows])]
+    above = parent[rows]
+    early = spans.start_ns[above] - spans.start_ns[rows]
+    late = spans.end_ns[rows] - spans.end_ns[above]
+    slack = spans.duration_ns[above] - spans.duration_ns[rows]
+    skewed = (np.maximum(early, late) > SKEW_NS) & (slack >= 0)
+    rows, slack, early = rows[skewed], slack[skewed], early[skewed]
+    if len(rows):
+        own = np.zeros(len(spans), np.int64)
+        own[rows] = early + slack // 2
+        shift = _inherited(own, parent)
+        notes.add("clock-skew", len(rows), _example_traces(spans, spans.trace[rows]))
+    return shift
+
+
+@raises("outliving-children", "{count} spans end after the span that they hang under")
+def note_outliving_children(spans: Spans, role: Roles, parent: Rows, notes: Notes) -> None:
+    """A child ends after its parent, or is longer than it.
+
+    Work that goes on after the answer was sent, a caller that gave up before its callee had finished, or clocks
+    that differ. Times are kept as they were reported; time after the parent's end counts for nobody above.
+    """
+    rows = np.flatnonzero((parent >= 0) & (role != Role.CONSUMER))
+    late = rows[spans.end_ns[rows] > spans.end_ns[parent[rows]] + SKEW_NS]
+    notes.add("outliving-children", len(late), _example_traces(spans, spans.trace[late]))
+
+
+@raises("several-roots", "{count} traces have more than one root")
+def note_several_roots(spans: Spans, parent: Rows, duplicate: Bools, notes: Notes) -> None:
+    """A trace has several spans without a parent.
+
+    Parents are missing, or a program started the same trace twice. The earliest root that misses no parent is
+    the entry; the others are drawn beside it.
+    """
+    rooted = np.bincount(spans.trace[(parent < 0) & ~duplicate], minlength=len(spans.trace_ids))
+    several = np.flatnonzero(rooted > 1)
+    notes.add("several-roots", len(several), _example_traces(spans, several))
+
+
+def depths(parent: Rows) -> tuple[Rows, Bools]:
+    """Number of ancestors of every row, and whether the row reaches a root at all.
+
+    By doubling: every round knows ancestors twice as far up, so a chain of 100,000 takes 17 rounds.
+    """
+    ancestor = parent.copy()
+    depth = (parent >= 0).astype(np.int64)
+    for _ in range(max(1, len(parent)).bit_length() + 1):
+        climbing = np.flatnonzero(ancestor >= 0)
+        if not len(climbing):
+            break
+        target = ancestor[climbing]
+        depth[climbing] += depth[target]
+        ancestor[climbing] = ancestor[target]
+    return depth, ancestor < 0
+
+
+def _inherited(own: Ints, parent: Rows) -> Ints:
+    """Sum of `own` over a row and all its ancestors."""
+    total, ancestor = own.copy(), parent.copy()
+    while True:
+        climbing = np.flatnonzero(ancestor >= 0)
+        if not len(climbing):
+            return total
+        target = ancestor[climbing]
+        total[climbing] += total[target]
+        ancestor[climbing] = ancestor[target]
+
+
+def _example_traces(spans: Spans, traces: npt.NDArray[Any]) -> list[str]:
+    """The five smallest ids among traces (rows are sorted by trace id, so are the indices)."""
+    return [spans.trace_ids[i] for i in np.unique(traces)[:5]]

@@ -1,0 +1,108 @@
+"""Which workload a span belongs to, from the span alone: service name, Istio's tags, node_id.
+
+A `Workload` is a key, not yet a name: what a workload is called in a report is settled only after the last
+merge, when every namespace and every name is known (`analyze.names`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from traceviz import envoy
+from traceviz.spans import Spans
+
+
+class Workload(NamedTuple):
+    """`service` as reported; `canonical` is Istio's name for it; `deployment` comes from the pod in
+    `node_id`; `proxy` is "sidecar", "router" for a gateway, "waypoint", or empty for a program's span."""
+
+    service: str
+    canonical: str
+    deployment: str
+    namespace: str
+    proxy: str
+
+    @property
+    def base(self) -> str:
+        """The service name up to its namespace, where the span itself confirms that namespace."""
+        name, _, rest = self.service.partition(".")
+        return name if rest and rest == self.namespace else self.service
+
+    @property
+    def own_name(self) -> str:
+        """The best name that the span alone gives: the service, unless the pod shows that one service
+        name stands for several workloads."""
+        pod = envoy.application(self.deployment)
+        if self.canonical:
+            return self.canonical
+        return pod if pod and not pod.startswith(self.base.partition(".")[0]) else self.base
+
+
+def same(one: Workload, other: Workload) -> bool:
+    """Whether two spans come from the same workload, a program and its proxy for example.
+
+    Spans of one proxy can carry less than others of it (`router …` has no node_id), so whatever both
+    know must agree, and one name must be common.
+    """
+    if one.namespace and other.namespace and one.namespace != other.namespace:
+        return False
+    if one.canonical and other.canonical:
+        return one.canonical == other.canonical
+    if one.deployment and other.deployment:
+        return envoy.application(one.deployment) == envoy.application(other.deployment)
+    names = {one.own_name, one.base, one.service}
+    return bool(names & {other.own_name, other.base, other.service})
+
+
+class Workloads:
+    """The workloads of a batch: `keys`, and for every row the index of its key in `of_row`."""
+
+    def __init__(self, spans: Spans) -> None:
+        columns = [spans.service] + [spans.tag(name) for name in ("canonical", "node_id", "namespace", "pod")]
+        combined, first = _combine(columns, len(spans.texts))
+        index: dict[Workload, int] = {}
+        of_combination = np.zeros(len(first), np.int32)
+        for i, row in enumerate(first):
+            key = _workload(*(spans.texts[int(column[row])] for column in columns))
+            of_combination[i] = index.setdefault(key, len(index))
+        self.keys = list(index)
+        self.of_row: npt.NDArray[np.int32] = of_combination[combined]
+        self._same: dict[int, bool] = {}
+
+    def same(self, rows: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Row by row: do `rows[i]` and `others[i]` belong to the same workload?"""
+        size = len(self.keys)
+        pairs, inverse = np.unique(self.of_row[rows].astype(np.int64) * size + self.of_row[others], return_inverse=True)
+        answers = np.zeros(len(pairs), np.bool_)
+        for i, pair in enumerate(pairs.tolist()):
+            if pair not in self._same:
+                self._same[pair] = same(self.keys[pair // size], self.keys[pair % size])
+            answers[i] = self._same[pair]
+        return answers[inverse]
+
+    def mask(self, proxy: str) -> npt.NDArray[np.bool_]:
+        """The rows whose span comes from a proxy of this kind."""
+        return np.array([key.proxy == proxy for key in self.keys], np.bool_)[self.of_row]
+
+
+def _workload(service: str, canonical: str, node_id: str, namespace: str, pod: str) -> Workload:
+    node = envoy.read_node_id(node_id)
+    return Workload(
+        service=service,
+        canonical="" if canonical == "unknown" else canonical,
+        deployment=envoy.deployment(node.pod or pod),
+        namespace=namespace or node.namespace,
+        proxy=node.kind,
+    )
+
+
+def _combine(columns: list[npt.NDArray[np.int32]], base: int) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Number the different rows of several code columns: the number of every row, one row of every number."""
+    combined = columns[0].astype(np.int64)
+    for column in columns[1:]:
+        _, combined = np.unique(combined * base + column, return_inverse=True)
+    _, first, combined = np.unique(combined, return_index=True, return_inverse=True)
+    return combined, first.tolist()
