@@ -40,8 +40,8 @@ TAGS: dict[str, tuple[str, ...]] = {
     "component": ("component",),
     "canonical": ("istio.canonical_service",),
     "version": ("istio.canonical_revision", "service.version", "version"),
-    "namespace": ("istio.namespace", "k8s.namespace.name", "service.namespace"),
-    "pod": ("k8s.pod.name", "pod", "service.instance.id"),
+    "namespace": ("istio.namespace", "k8s.namespace.name"),
+    "pod": ("k8s.pod.name", "pod"),
     "zone": ("zone", "cloud.availability_zone"),
     "url": ("http.url", "url.full"),
     "route": ("http.route", "rpc.method"),
@@ -220,23 +220,57 @@ def _join(columns: Sequence[npt.NDArray[Any]], dtype: type) -> npt.NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *columns]).astype(dtype, copy=False)
 
 
+#: A slot is a column of the builder and a rank in it, the lower the better: a tag name of the span by its place
+#: in `TAGS`, then the same names of its process or resource, then what a reader found elsewhere.
+RANKS = 16
+INHERITED = 6
+_DEDUCED = 15
+
+#: Tags that end in a column of their own; the builder turns their text into it.
+_SPECIAL = {"error": ("error",), "kind": ("span.kind",), "otel_status": ("otel.status_code",)}
+_COLUMNS = {name: number for number, name in enumerate([*_SPECIAL, *TAGS])}
+_NOT_AN_ERROR = ("", "false", "0")
+
+#: Tag name ▸ slot. A reader adds `INHERITED` for a tag of a process or a resource.
+SLOTS: dict[str, int] = {
+    tag: _COLUMNS[column] * RANKS + rank
+    for column, tags in {**_SPECIAL, **TAGS}.items()
+    for rank, tag in enumerate(tags)
+}
+
+
+
+def deduced(column: str) -> int:
+    """The slot for a value of a column of `TAGS` that counts where no tag says it."""
+    return _COLUMNS[column] * RANKS + _DEDUCED
+
+
+_Row = tuple[int, int, int, int, int, int, int, int, bool, bool]
+
+
 class SpansBuilder:
     """Collects spans one by one and makes a `Spans` of them. Readers fill it; nobody reads it.
 
     `add` gives the row; `tag` and `link` add to a row. Ids are what the reader normalised them to:
     trace ids as 32 hex digits, span ids as integers below 2**64, times in ns.
+
+    Readers, for whom tags are most of the work, append to the three lists of equal length `tag_rows`,
+    `tag_slots` (values of `SLOTS`) and `tag_codes` themselves. The lowest slot of a column with a text wins, then the
+    one that was appended first. The tags `error`, `span.kind` and `otel.status_code` become `error` and `kind`.
     """
 
     def __init__(self, texts: Texts | None = None) -> None:
-        self.texts = texts or Texts()
+        self.texts = Texts() if texts is None else texts
         self.notes = Notes()
+        self.tag_rows: list[int] = []
+        self.tag_slots: list[int] = []
+        self.tag_codes: list[int] = []
         self._trace_of: dict[str, int] = {}
-        self._columns: tuple[list[int], ...] = tuple([] for _ in range(10))
-        self._tags: dict[str, tuple[list[int], list[int]]] = {name: ([], []) for name in TAGS}
+        self._rows: list[_Row] = []
         self._links: list[tuple[int, str, int]] = []
 
     def __len__(self) -> int:
-        return len(self._columns[0])
+        return len(self._rows)
 
     def add(
         self,
@@ -252,20 +286,23 @@ class SpansBuilder:
         shared: bool = False,
     ) -> int:
         """Add one span and give its row."""
-        columns = self._columns
         code = self.texts.code
         trace = self._trace_of.setdefault(trace_id, len(self._trace_of))
-        row = len(columns[0])
-        values = (trace, span_id, parent_id, start_ns, duration_ns, code(service), code(operation), kind, error, shared)
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-        return row
+        rows = self._rows
+        rows.append(
+            (trace, span_id, parent_id, start_ns, duration_ns, code(service), code(operation), kind, error, shared)
+        )
+        return len(rows) - 1
 
     def tag(self, row: int, column: str, text: str) -> None:
-        """Set a column of `TAGS` for a row. The reader decides which tag wins."""
-        rows, codes = self._tags[column]
-        rows.append(row)
-        codes.append(self.texts.code(text))
+        """Set a column of `TAGS` for a row; the first text that is not empty wins."""
+        self.tag_slot(row, _COLUMNS[column] * RANKS, text)
+
+    def tag_slot(self, row: int, slot: int, text: str) -> None:
+        """Add a tag under a slot."""
+        self.tag_rows.append(row)
+        self.tag_slots.append(slot)
+        self.tag_codes.append(self.texts.code(text))
 
     def link(self, row: int, trace_id: str, span_id: int) -> None:
         """Keep a reference of a row that is not its parent."""
@@ -273,13 +310,13 @@ class SpansBuilder:
 
     def build(self) -> Spans:
         """The Spans of everything added. The builder is spent afterwards."""
-        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared = self._columns
-        tags = {}
-        for name, (rows, codes) in self._tags.items():
-            if rows:
-                column = np.zeros(len(trace), np.int32)
-                column[rows] = codes
-                tags[name] = column
+        columns: list[Sequence[int]] = list(zip(*self._rows, strict=True)) or [()] * 10
+        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared = columns
+        rows, codes = np.array(self.tag_rows, np.int32), np.array(self.tag_codes, np.int32)
+        slots = np.array(self.tag_slots, np.int16)
+        tags = self._tag_columns(rows, slots, codes)
+        special = {name: tags.pop(name, None) for name in _SPECIAL}
+        said = slots == SLOTS["error"]
         return Spans(
             texts=self.texts,
             trace_ids=list(self._trace_of),
@@ -290,8 +327,8 @@ class SpansBuilder:
             duration_ns=np.array(duration, np.int64),
             service=np.array(service, np.int32),
             operation=np.array(operation, np.int32),
-            kind=np.array(kind, np.int8),
-            error=np.array(error, np.bool_),
+            kind=self._kinds(np.array(kind, np.int8), special["kind"]),
+            error=self._errors(np.array(error, np.bool_), rows[said], codes[said], special["otel_status"]),
             shared=np.array(shared, np.bool_),
             tags=tags,
             link_row=np.array([row for row, _, _ in self._links], np.int32),
@@ -299,3 +336,36 @@ class SpansBuilder:
             link_span=np.array([span for _, _, span in self._links], np.uint64),
             notes=self.notes,
         )
+
+    def _tag_columns(self, rows: Codes, slots: npt.NDArray[np.int16], codes: Codes) -> dict[str, Codes]:
+        """The winning code of every column that any row has."""
+        given = np.flatnonzero(codes)[::-1]
+        # Worst first, and what came first last: an assignment to repeated rows keeps the last.
+        order = given[np.argsort(-slots[given], kind="stable")]
+        rows, codes, falling = rows[order], codes[order], -slots[order]
+        tags = {}
+        for name, number in _COLUMNS.items():
+            worst, best = -(number * RANKS + RANKS - 1), -number * RANKS
+            first, last = np.searchsorted(falling, worst, "left"), np.searchsorted(falling, best, "right")
+            if first < last:
+                column = np.zeros(len(self), np.int32)
+                column[rows[first:last]] = codes[first:last]
+                tags[name] = column
+        return tags
+
+    def _kinds(self, kind: npt.NDArray[np.int8], column: Codes | None) -> npt.NDArray[np.int8]:
+        """The kind that was given to `add`, else the one in `span.kind`."""
+        if column is None:
+            return kind
+        found, which = np.unique(column, return_inverse=True)
+        numbers = [Kind.__members__.get(self.texts[code].upper(), Kind.UNSET) for code in found.tolist()]
+        return np.where(kind == 0, np.array(numbers, np.int8)[which], kind)
+
+    def _errors(self, error: Bools, rows: Codes, codes: Codes, otel_status: Codes | None) -> Bools:
+        """Rows with any tag `error` that is not "false" (a span may have several), or status ERROR."""
+        found, which = np.unique(codes, return_inverse=True)
+        failed = np.array([self.texts[code].lower() not in _NOT_AN_ERROR for code in found.tolist()], np.bool_)
+        error[rows[failed[which]]] = True
+        if otel_status is not None:
+            error |= otel_status == self.texts.codes.get("ERROR", -1)
+        return error

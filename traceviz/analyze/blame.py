@@ -1,0 +1,277 @@
+"""Failure shapes ▸ failing hops: where errors started, who felt them, why, and where to look first."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from traceviz import envoy, when
+from traceviz.analyze.conditions import TRAITS, chance_of_more, makes_fail
+from traceviz.analyze.reasons import LOOK_AT
+from traceviz.analyze.report import Report
+from traceviz.analyze.resolved import Resolved
+from traceviz.analyze.shapes import Failure, Shape, ShapeCount
+from traceviz.documents import Concentration, ErrorsDocument, FailingHop
+from traceviz.notes import catalogue
+
+EXAMPLES = 5
+#: A value is said to be what failing calls share when most have it, and chance does not explain it.
+SHARED_BY = 0.7
+CHANCE = 0.001
+
+
+class _RowKey(NamedTuple):
+    """One row where the caller's side is at fault; one for all callers where the callee's is."""
+
+    caller: str | None
+    callee: str
+    where: str
+    reason: str
+
+
+@dataclass
+class _Row:
+    """What is added up for one failing hop."""
+
+    callers: Counter[str] = field(default_factory=Counter)
+    blames: Counter[str | None] = field(default_factory=Counter)
+    traces: int = 0
+    calls: int = 0
+    failed_traces: int = 0
+    absorbed_by: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
+    chains: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    first_ns: list[int] = field(default_factory=list)
+    last_ns: list[int] = field(default_factory=list)
+    felt: set[tuple[str, str]] = field(default_factory=set)
+    unfelt: set[tuple[str, str]] = field(default_factory=set)
+
+
+def errors_document(report: Report) -> ErrorsDocument:
+    """The document of `traceviz errors -o json`."""
+    resolved = Resolved(report)
+    rows = failing_hops(resolved)
+    return {**resolved.head("errors"), "failing_hops": rows}
+
+
+def failing_hops(resolved: Resolved) -> list[FailingHop]:
+    """The ranked rows."""
+    rows: dict[_RowKey, _Row] = {}
+    for shape, count in resolved.report.shapes.items():
+        _add_shape(resolved, shape, count, rows)
+    total = resolved.report.failed_traces
+    documents = [_document(resolved, key, row, total) for key, row in rows.items()]
+    documents.sort(key=_rank)
+    for rank, document in enumerate(documents, 1):
+        document["rank"] = rank
+    return documents
+
+
+def _rank(row: FailingHop) -> tuple[object, ...]:
+    return (
+        row["failed_traces"] == 0,
+        -(row["score"] or 0.0),
+        -row["failed_traces"],
+        -row["traces"],
+        -len(row["chain"]),
+        row["caller"] or "",
+        row["callee"],
+        row["where"],
+        row["reason"],
+    )
+
+
+def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[_RowKey, _Row]) -> None:
+    """Find the starts in one shape and add them up, each row once a trace."""
+    causes = [_causes(resolved, shape, failure) for failure in shape]
+    caused = {failure.above for failure, cause in zip(shape, causes, strict=True) if cause}
+    starts: dict[_RowKey, list[int]] = {}
+    for index, failure in enumerate(shape):
+        if failure.fate == "failed" and index not in caused:
+            starts.setdefault(_key(resolved, failure), []).append(index)
+    for key, indices in starts.items():
+        row = rows.setdefault(key, _Row())
+        fates = [_fate(resolved, shape, causes, index) for index in indices]
+        row.traces += count.count
+        row.first_ns.append(count.first_ns)
+        row.last_ns.append(count.last_ns)
+        for caller in {_name(resolved, shape[index]) for index in indices} - {None}:
+            row.callers[str(caller)] += count.count
+        for index in indices:
+            _add_calls(resolved, row, shape[index], count.count)
+        row.chains[min(_chain(resolved, shape, index) for index in indices)] += count.count
+        if None in fates:
+            row.failed_traces += count.count
+            row.felt.update(count.examples)
+        else:
+            row.absorbed_by[min(str(fate) for fate in fates)] += count.count
+            row.unfelt.update(count.examples)
+
+
+def _causes(resolved: Resolved, shape: Shape, failure: Failure) -> bool:
+    """Whether a failure made the hop above it fail."""
+    if failure.above < 0:
+        return False
+    above = shape[failure.above]
+    name = resolved.names[above.callee]
+    with_it = resolved.pairs[name, resolved.names[failure.callee]]
+    return above.fate == "retried" or makes_fail(with_it, resolved.answers[name])
+
+
+def _fate(resolved: Resolved, shape: Shape, causes: list[bool], index: int) -> str | None:
+    """None where the failure reached the user, else who absorbed it."""
+    while causes[index]:
+        index = shape[index].above
+    failure = shape[index]
+    if failure.fate == "retried":
+        return "retry"
+    if failure.above < 0 and failure.top != "absorbed":
+        return None if failure.top == "user" else "unknown"
+    return _name(resolved, failure) or "unknown"
+
+
+def _key(resolved: Resolved, failure: Failure) -> _RowKey:
+    at_caller = failure.where in ("caller", "caller-proxy")
+    caller = _name(resolved, failure) if at_caller else None
+    return _RowKey(caller, resolved.names[failure.callee], failure.where, failure.reason)
+
+
+def _name(resolved: Resolved, failure: Failure) -> str | None:
+    return None if failure.caller is None else resolved.names[failure.caller]
+
+
+def _add_calls(resolved: Resolved, row: _Row, failure: Failure, traces: int) -> None:
+    calls = failure.calls * traces
+    row.calls += calls
+    row.blames[None if failure.blame is None else resolved.names[failure.blame]] += calls
+    if failure.status:
+        row.statuses[failure.status] += calls
+    for flag in filter(None, failure.flags.split(",")):
+        row.flags[flag] += calls
+
+
+def _chain(resolved: Resolved, shape: Shape, index: int) -> tuple[str, ...]:
+    """The nodes from the user to here."""
+    down: list[str] = []
+    while True:
+        down.append(resolved.names[shape[index].callee])
+        if shape[index].above < 0:
+            break
+        index = shape[index].above
+    names = [*(resolved.names[party] for party in shape[index].path), *reversed(down)]
+    return tuple(name for i, name in enumerate(names) if i == 0 or name != names[i - 1])
+
+
+def _document(resolved: Resolved, key: _RowKey, row: _Row, total: int) -> FailingHop:
+    callers = dict(sorted(row.callers.items(), key=lambda item: (-item[1], item[0])))
+    examples = sorted(row.felt or row.unfelt)[:EXAMPLES]
+    ui_url = resolved.report.asked.ui_url
+    document: FailingHop = {
+        "rank": 0,
+        "caller": next(iter(callers), None),
+        "callee": key.callee,
+        "callers": callers,
+        "where": key.where,
+        "reason": key.reason,
+        "blame": min(row.blames, key=lambda name: (-row.blames[name], name or "")),
+        "traces": row.traces,
+        "calls": row.calls,
+        "failed_traces": row.failed_traces,
+        "absorbed_traces": row.traces - row.failed_traces,
+        "absorbed_by": dict(sorted(row.absorbed_by.items(), key=lambda item: (-item[1], item[0]))),
+        "explains": round(row.failed_traces / total, 6) if total else None,
+        "score": round(row.failed_traces / math.sqrt(total * row.traces), 6) if total else None,
+        "statuses": dict(sorted(row.statuses.items())),
+        "flags": dict(sorted(row.flags.items())),
+        "concentrated_in": concentrations(resolved, key, list(callers)),
+        "first": when.rfc3339(min(row.first_ns)),
+        "last": when.rfc3339(max(row.last_ns)),
+        "chain": list(_commonest(row.chains)),
+        "text": "",
+        "examples": [trace_id for trace_id, _ in examples],
+        "request_ids": [request for _, request in examples if request],
+        "links": [f"{ui_url}/trace/{trace_id}" for trace_id, _ in examples] if ui_url else [],
+    }
+    document["text"] = sentence(document, resolved.calls_received(list(callers), key.callee))
+    return document
+
+
+def _commonest(chains: Counter[tuple[str, ...]]) -> tuple[str, ...]:
+    return min(chains, key=lambda chain: (-chains[chain], chain))
+
+
+def concentrations(resolved: Resolved, key: _RowKey, callers: list[str]) -> dict[str, Concentration]:
+    """What failing calls share that healthy ones do not: version, pod, zone, operation of the side at fault."""
+    side = "caller" if key.where in ("caller", "caller-proxy") else "callee"
+    found: dict[str, Concentration] = {}
+    callers_or_user: list[str | None] = [*callers] or [None]
+    for trait in TRAITS:
+        values: dict[str, Counter[bool]] = {}
+        for caller in callers_or_user:
+            for value, counts in resolved.traits.get((caller, key.callee, side, trait), {}).items():
+                values[value] = values.get(value, Counter()) + counts
+        shared = _shared(values)
+        if shared:
+            found[trait] = shared
+    return found
+
+
+def _shared(values: dict[str, Counter[bool]]) -> Concentration | None:
+    failed = sum(counts[True] for counts in values.values())
+    well = sum(counts[False] for counts in values.values())
+    if len(values) < 2 or not failed:
+        return None
+    value = min(values, key=lambda text: (-values[text][True], text))
+    own = values[value]
+    chance = chance_of_more(own[True], own[False], failed - own[True], well - own[False])
+    if own[True] / failed < SHARED_BY or chance >= CHANCE:
+        return None
+    return {"value": value, "share": round(own[True] / failed, 6)}
+
+
+def sentence(row: FailingHop, of_calls: int) -> str:
+    """What a person on call reads: who, what, how often, why, who felt it, where to look."""
+    callers = " and ".join(list(row["callers"])[:2]) + (" and others" if len(row["callers"]) > 2 else "")
+    who = f"{callers} → {row['callee']}" if callers else f"requests to {row['callee']}"
+    share = f"{percent(row['calls'] / of_calls)} of {of_calls} calls" if of_calls else f"{row['calls']} calls"
+    answered = " or ".join(status for status in row["statuses"] if status != "0")
+    answers = f" with {answered}" if answered else " without an answer" if "0" in row["statuses"] else ""
+    meaning = catalogue()[row["reason"]].explanation.split("\n")[0].rstrip(".")
+    said = ", ".join(f"{flag}: {envoy.FLAGS.get(flag, 'unknown flag')}" for flag in row["flags"])
+    flags = f" ({said})" if said else ""
+    parts = [f"{who}: {share} failed{answers}. {meaning}{flags}."]
+    if row["reason"] in ("timeout", "client-gone") and row["blame"] not in (None, row["callee"]):
+        parts.append(f"{row['blame']} held the time.")
+    for trait, shared in row["concentrated_in"].items():
+        parts.append(f"{percent(shared['share'])} of the failing calls have {trait} {shared['value']}.")
+    parts.append(_felt(row))
+    names = {"caller": row["caller"] or "the user", "callee": row["callee"], "blame": row["blame"] or "the user"}
+    parts.append(f"Look at {LOOK_AT[row['reason']].format(**names)}.")
+    return " ".join(parts)
+
+
+def _felt(row: FailingHop) -> str:
+    absorbers = [name for name in row["absorbed_by"] if name != "unknown"][:2]
+    absorbed = f"{' and '.join('a retry' if name == 'retry' else name for name in absorbers)} absorbed"
+    if not row["failed_traces"]:
+        felt = "No user felt it"
+        return (
+            f"{felt}: {absorbed} all of it."
+            if absorbers and "unknown" not in row["absorbed_by"]
+            else f"{felt}, as far as the traces show."
+        )
+    explains = percent(row["explains"] or 0.0)
+    felt = f"Users felt it in {row['failed_traces']} requests, {explains} of those that failed"
+    return f"{felt}; {absorbed} {row['absorbed_traces']} more." if absorbers else f"{felt}."
+
+
+def percent(share: float) -> str:
+    """`0.5303` ▸ `53 %`; small shares keep a digit, and only none is 0 %, only all is 100 %."""
+    if 0 < share < 0.01:
+        return f"{max(share * 100, 0.1):.1f} %"
+    if 0.99 < share < 1:
+        return f"{min(share * 100, 99.9):.1f} %"
+    return f"{share * 100:.0f} %"

@@ -1,0 +1,272 @@
+"""Hops ▸ what is counted of every edge and of every workload. Sums and sketches only, so that it can be merged."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from traceviz import envoy
+from traceviz.analyze.sketch import Sketch
+from traceviz.hops import Hops, Party
+from traceviz.reconstruct import Rows
+from traceviz.spans import Ints
+
+EXAMPLES = 5
+
+
+class EdgeKey(NamedTuple):
+    """Who called whom, and whether anybody waited."""
+
+    caller: Party
+    callee: Party
+    asynchronous: bool
+
+
+@dataclass(slots=True)
+class EdgeCounts:
+    """Everything that is counted of one edge; durations in ns."""
+
+    calls: int = 0
+    errors: int = 0
+    attempts: int = 0
+    failed_attempts: int = 0
+    with_caller: int = 0
+    with_callee: int = 0
+    client: Sketch = field(default_factory=Sketch)
+    server: Sketch = field(default_factory=Sketch)
+    gap: Sketch = field(default_factory=Sketch)
+    statuses: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
+    protocols: Counter[str] = field(default_factory=Counter)
+    failed_examples: list[str] = field(default_factory=list)
+    slowest: list[tuple[int, str]] = field(default_factory=list)
+
+    def merge(self, other: EdgeCounts) -> None:
+        """Add what `other` counted."""
+        for name in ("calls", "errors", "attempts", "failed_attempts", "with_caller", "with_callee"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for sketch in ("client", "server", "gap"):
+            getattr(self, sketch).merge(getattr(other, sketch))
+        for counter in ("statuses", "flags", "protocols"):
+            getattr(self, counter).update(getattr(other, counter))
+        self.failed_examples = sorted({*self.failed_examples, *other.failed_examples})[:EXAMPLES]
+        self.slowest = _slowest([*self.slowest, *other.slowest])
+
+
+@dataclass(slots=True)
+class WorkloadCounts:
+    """What is counted of one workload: what its own halves received, and its self time in ns."""
+
+    spans: int = 0
+    received: int = 0
+    failed: int = 0
+    entered: int = 0
+    own_time: Sketch = field(default_factory=Sketch)
+    versions: set[str] = field(default_factory=set)
+
+    def merge(self, other: WorkloadCounts) -> None:
+        """Add what `other` counted."""
+        for name in ("spans", "received", "failed", "entered"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.own_time.merge(other.own_time)
+        self.versions |= other.versions
+
+
+def count_edges(hops: Hops) -> dict[EdgeKey, EdgeCounts]:
+    """The counts of every edge. Hops without a caller are entries and make no edge."""
+    chosen = np.flatnonzero(hops.caller >= 0)
+    size = len(hops.parties)
+    code = (hops.caller[chosen] * size + hops.callee[chosen]) * 2 + hops.asynchronous[chosen]
+    codes, edge = np.unique(code, return_inverse=True)
+    keys = [EdgeKey(hops.parties[c // 2 // size], hops.parties[c // 2 % size], bool(c % 2)) for c in codes.tolist()]
+    counts = [EdgeCounts() for _ in keys]
+    _add_sums(hops, chosen, edge, counts)
+    for name, values in (("client", hops.client_ns), ("server", hops.server_ns), ("gap", hops.gap_ns)):
+        for number, group in _groups(edge, values[chosen]):
+            setattr(counts[number], name, Sketch(group[group >= 0]))
+    labels = {"statuses": status_labels(hops), "flags": flag_labels(hops), "protocols": _protocols(hops)}
+    for name, (texts, text) in labels.items():
+        _add_texts(edge, texts, text[chosen], counts, name)
+    _add_examples(hops, chosen, edge, counts)
+    return dict(zip(keys, counts, strict=True))
+
+
+def _add_sums(hops: Hops, chosen: Rows, edge: Rows, counts: list[EdgeCounts]) -> None:
+    columns: dict[str, npt.NDArray[Any]] = {
+        "calls": np.ones(len(chosen), np.int64),
+        "errors": hops.failed[chosen],
+        "attempts": hops.attempts[chosen],
+        "failed_attempts": hops.failed_attempts[chosen],
+        "with_caller": hops.caller_row[chosen] >= 0,
+        "with_callee": hops.callee_row[chosen] >= 0,
+    }
+    for name, column in columns.items():
+        for number, value in enumerate(np.bincount(edge, column, minlength=len(counts)).tolist()):
+            setattr(counts[number], name, int(value))
+
+
+def _groups(group: Rows, values: Ints) -> list[tuple[int, Ints]]:
+    order = np.argsort(group, kind="stable")
+    numbers, starts = np.unique(group[order], return_index=True)
+    return list(zip(numbers.tolist(), np.split(values[order], starts[1:]), strict=True)) if len(numbers) else []
+
+
+def _add_texts(edge: Rows, texts: list[str], codes: Ints, counts: list[EdgeCounts], name: str) -> None:
+    """Count texts per edge; flags hold several texts, joined by commas. Code 0 is no text."""
+    size = len(texts)
+    pairs, numbers = np.unique(edge * size + codes, return_counts=True)
+    for pair, number in zip(pairs.tolist(), numbers.tolist(), strict=True):
+        if pair % size:
+            counter: Counter[str] = getattr(counts[pair // size], name)
+            for text in texts[pair % size].split(","):
+                counter[text] += number
+
+
+def _add_examples(hops: Hops, chosen: Rows, edge: Rows, counts: list[EdgeCounts]) -> None:
+    trace_ids, trace = hops.forest.spans.trace_ids, hops.trace[chosen]
+    failed = hops.failed[chosen]
+    for number, traces in _groups(edge[failed], trace[failed].astype(np.int64)):
+        counts[number].failed_examples = [trace_ids[i] for i in np.unique(traces)[:EXAMPLES]]
+    duration = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)[chosen]
+    for number, positions in _groups(edge, np.arange(len(chosen))):
+        times = duration[positions]
+        if len(times) > 4 * EXAMPLES:
+            floor = np.partition(times, len(times) - EXAMPLES)[len(times) - EXAMPLES]
+            positions = positions[times >= floor]
+        counts[number].slowest = _slowest([(int(duration[i]), trace_ids[trace[i]]) for i in positions.tolist()])
+
+
+def _slowest(calls: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The slowest call of each trace, five of them: longest first, then by trace id."""
+    longest: dict[str, int] = {}
+    for duration, trace_id in calls:
+        longest[trace_id] = max(duration, longest.get(trace_id, -1))
+    best = heapq.nsmallest(EXAMPLES, ((-duration, trace_id) for trace_id, duration in longest.items()))
+    return [(-duration, trace_id) for duration, trace_id in best]
+
+
+def status_labels(hops: Hops) -> tuple[list[str], Ints]:
+    """What was answered, as text and code per hop: HTTP's status, or "grpc N". The caller's half goes first."""
+    outcomes = hops.outcomes
+    both = np.where(outcomes.grpc >= 0, 1000 + outcomes.grpc, outcomes.status) + 1
+    head, half = hops.caller_row, hops.callee_row
+    codes = np.where(head >= 0, both[head], 0)
+    codes = np.where((codes == 0) & (half >= 0), both[half], codes)
+    texts = ["", *(str(status) for status in range(1000)), *(f"grpc {number}" for number in range(100))]
+    return texts, codes
+
+
+def flag_labels(hops: Hops) -> tuple[list[str], Ints]:
+    """The union of both halves' flags, as comma-joined text and code per hop."""
+    flags, texts = hops.forest.spans.tag("flags"), hops.forest.spans.texts
+    meaning = envoy.table(flags, texts, lambda text: bool(envoy.read_flags(text)), np.bool_)
+    head = np.where((hops.caller_row >= 0) & meaning[flags[hops.caller_row]], flags[hops.caller_row], 0)
+    half = np.where((hops.callee_row >= 0) & meaning[flags[hops.callee_row]], flags[hops.callee_row], 0)
+    pairs, inverse = np.unique(head.astype(np.int64) * len(texts) + half, return_inverse=True)
+    labels = [""]
+    codes = np.zeros(len(pairs), np.int64)
+    for i, pair in enumerate(pairs.tolist()):
+        if pair:
+            union = envoy.read_flags(texts[pair // len(texts)]) | envoy.read_flags(texts[pair % len(texts)])
+            codes[i] = len(labels)
+            labels.append(",".join(sorted(union)))
+    return labels, codes[inverse]
+
+
+def _protocols(hops: Hops) -> tuple[list[str], Ints]:
+    spans = hops.forest.spans
+    row = hops.row
+    texts = ["", "http", "grpc", "messaging", "db"]
+    rpc = envoy.look_up(spans.tag("rpc"), spans.texts, lambda text: text.lower() == "grpc", np.bool_)
+    web = (hops.outcomes.status >= 0) | (spans.tag("url") != 0) | (spans.tag("method") != 0)
+    codes = np.where(web[row], 1, 0)
+    codes[(hops.outcomes.grpc[row] >= 0) | rpc[row]] = 2
+    queue = (spans.tag("queue_system")[row] != 0) | hops.asynchronous
+    codes[queue] = 3
+    codes[(spans.tag("db_system")[row] != 0) | (spans.tag("db_name")[row] != 0)] = 4
+    return texts, codes
+
+
+def count_workloads(hops: Hops, entered: Rows) -> dict[Party, WorkloadCounts]:
+    """The counts of every workload that reported spans; `entered` are the parties at which requests entered."""
+    forest = hops.forest
+    spans, of_row = forest.spans, forest.workloads.of_row
+    parties = [Party("workload", *key) for key in forest.workloads.keys]
+    counts = [WorkloadCounts() for _ in parties]
+    halves = np.flatnonzero(hops.half_hop >= 0)
+    # A gateway's listener is its own half of the user's request.
+    gate = np.flatnonzero((hops.up < 0) & (hops.caller_row >= 0))
+    gate = np.unique(hops.caller_row[gate][forest.workloads.mask("router")[hops.caller_row[gate]]])
+    own = np.concatenate((halves, gate))
+    size = len(parties)
+    columns = {
+        "spans": np.bincount(of_row[~forest.duplicate], minlength=size),
+        "received": np.bincount(of_row[own], minlength=size),
+        "failed": np.bincount(of_row[own], hops.outcomes.failed[own], minlength=size),
+        "entered": np.bincount(entered, minlength=size)[:size],
+    }
+    for name, values in columns.items():
+        for number, value in enumerate(values.tolist()):
+            setattr(counts[number], name, int(value))
+    for number, times in _groups(of_row[halves].astype(np.int64), _own_times(hops, halves)):
+        counts[number].own_time = Sketch(times)
+    pairs = np.unique(of_row.astype(np.int64) * len(spans.texts) + spans.tag("version"))
+    for number, version in zip((pairs // len(spans.texts)).tolist(), (pairs % len(spans.texts)).tolist(), strict=True):
+        if version:
+            counts[number].versions.add(spans.texts[version])
+    return dict(zip(parties, counts, strict=True))
+
+
+def _own_times(hops: Hops, halves: Rows) -> Ints:
+    """Self time of callee halves: their duration minus the time in which a call that they made was under way."""
+    spans = hops.forest.spans
+    made = np.flatnonzero((hops.entry_row >= 0) & (hops.caller_row >= 0) & ~hops.asynchronous)
+    parent, child = hops.entry_row[made], hops.caller_row[made]
+    start = np.maximum(spans.start_ns[child], spans.start_ns[parent])
+    end = np.minimum(spans.end_ns[child], spans.end_ns[parent])
+    busy = np.zeros(len(spans), np.int64)
+    rows, covered = union_lengths(parent, start, end)
+    busy[rows] = covered
+    own: Ints = np.maximum(spans.duration_ns[halves] - busy[halves], 0)
+    return own
+
+
+def union_lengths(group: Rows, start: Ints, end: Ints) -> tuple[Rows, Ints]:
+    """Per group the length of the union of its intervals [start, end): the groups, and their lengths."""
+    kept = end > start
+    group, start, end = group[kept], start[kept], end[kept]
+    order = np.lexsort((start, group))
+    group, start, end = group[order], start[order], end[order]
+    groups, first = np.unique(group, return_index=True)
+    if not len(groups):
+        return groups, np.zeros(0, np.int64)
+    # Ranks keep one running maximum from crossing into the next group, whatever the size of the times.
+    ranked = np.argsort(np.argsort(end, kind="stable"), kind="stable")
+    number = np.searchsorted(groups, group)
+    reach = np.maximum.accumulate(number * len(end) + ranked) - number * len(end)
+    latest = np.sort(end, kind="stable")[reach]
+    before = np.concatenate(([0], latest[:-1]))
+    before[first] = start[first]
+    covered = np.maximum(latest - np.maximum(start, before), 0)
+    return groups, np.add.reduceat(covered, first)
+
+
+def count_hosts(hops: Hops) -> dict[Party, Counter[Party]]:
+    """Which workload answered under which host of the mesh."""
+    forest = hops.forest
+    spans = forest.spans
+    both = np.flatnonzero((hops.caller_row >= 0) & (hops.callee_row >= 0))
+    cluster = spans.tag("cluster")[hops.caller_row[both]]
+    size = len(spans.texts)
+    pairs, numbers = np.unique(hops.callee[both] * size + cluster, return_counts=True)
+    hosts: dict[Party, Counter[Party]] = defaultdict(Counter)
+    for pair, number in zip(pairs.tolist(), numbers.tolist(), strict=True):
+        host = envoy.read_host(envoy.read_cluster(spans.texts[pair % size]).host)
+        if host.namespace:
+            hosts[Party("host", host.name, namespace=host.namespace)][hops.parties[pair // size]] += number
+    return dict(hosts)

@@ -1,0 +1,101 @@
+"""Report ▸ the graph document: who calls whom, how slow and how broken is each call."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import networkx as nx
+
+from traceviz.analyze.blame import failing_hops
+from traceviz.analyze.edges import EdgeCounts
+from traceviz.analyze.report import Report
+from traceviz.analyze.resolved import EdgeName, Resolved
+from traceviz.documents import Edge, GraphDocument, Node
+from traceviz.hops import Party
+
+
+def graph_document(report: Report) -> GraphDocument:
+    """The document of `traceviz graph -o json`."""
+    resolved = Resolved(report)
+    broken = {(caller, row["callee"]) for row in failing_hops(resolved) for caller in row["callers"]}
+    edges = [
+        _edge(resolved, name, counts, (name.caller, name.callee) in broken) for name, counts in resolved.edges.items()
+    ]
+    named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
+    return {
+        **resolved.head("graph"),
+        "nodes": [_node(resolved, name) for name in sorted(named)],
+        "edges": edges,
+        "cycles": cycles(edges),
+    }
+
+
+def _node(resolved: Resolved, name: str) -> Node:
+    parties = resolved.parties[name]
+    counts = resolved.workloads.get(name)
+    return {
+        "name": name,
+        "kind": resolved.names.kind(parties),
+        "aliases": sorted({_reported(party) for party in parties if counts is None or party.kind == "workload"}),
+        "versions": sorted(counts.versions) if counts else [],
+        "calls": counts.received if counts else 0,
+        "errors": counts.failed if counts else 0,
+        "error_rate": _rate(counts.failed, counts.received) if counts else None,
+        "entry_calls": counts.entered if counts else 0,
+        "self_ms": counts.own_time.document() if counts else None,
+    }
+
+
+def _reported(party: Party) -> str:
+    return f"{party.service}.{party.namespace}" if party.kind == "host" and party.namespace else party.service
+
+
+def _edge(resolved: Resolved, name: EdgeName, counts: EdgeCounts, failing: bool) -> Edge:
+    reports = name.callee in resolved.workloads
+    seconds = _seconds(resolved.report)
+    return {
+        "caller": name.caller,
+        "callee": name.callee,
+        "kind": "async" if name.asynchronous else "sync",
+        "seen_from": _seen_from(counts),
+        "calls": counts.calls,
+        "errors": counts.errors,
+        "error_rate": _rate(counts.errors, counts.calls) or 0.0,
+        "calls_per_s": round(counts.calls / seconds, 6) if seconds else None,
+        "attempts": counts.attempts,
+        "failed_attempts": counts.failed_attempts,
+        "unanswered": counts.calls - counts.with_callee if reports else 0,
+        "client_ms": counts.client.document(),
+        "server_ms": counts.server.document(),
+        "gap_ms": counts.gap.document(),
+        "statuses": dict(sorted(counts.statuses.items())),
+        "flags": dict(sorted(counts.flags.items())),
+        "protocol": min(counts.protocols, key=lambda text: (-counts.protocols[text], text), default=None),
+        "failing_hop": failing,
+        "examples": {"error": counts.failed_examples, "slowest": [trace_id for _, trace_id in counts.slowest]},
+    }
+
+
+def _seen_from(counts: EdgeCounts) -> Literal["both", "caller", "callee"]:
+    if counts.with_caller and counts.with_callee:
+        return "both"
+    return "caller" if counts.with_caller else "callee"
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
+
+
+def _seconds(report: Report) -> float:
+    """What rates are counted over: the time asked for, else that of the spans."""
+    begin, end = report.asked.from_ns, report.asked.to_ns
+    if begin is None or end is None:
+        begin, end = report.first_ns, report.last_ns
+    return 0.0 if begin is None or end is None else (end - begin) / 1e9
+
+
+def cycles(edges: list[Edge]) -> list[list[str]]:
+    """Nodes that call each other in circles, each circle sorted; one node alone where it calls itself."""
+    graph = nx.DiGraph((edge["caller"], edge["callee"]) for edge in edges)
+    components = (sorted(nodes) for nodes in nx.strongly_connected_components(graph))
+    return sorted(nodes for nodes in components if len(nodes) > 1 or graph.has_edge(nodes[0], nodes[0]))

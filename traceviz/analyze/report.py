@@ -1,0 +1,126 @@
+"""Report: plain data about any number of traces, mergeable. Names, starts and ranks are derived after the merge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_answers, count_pairs, count_traits
+from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
+from traceviz.analyze.entries import entries
+from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
+from traceviz.hops import Party, hops
+from traceviz.notes import Notes
+from traceviz.reconstruct import Forest
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, and of whom: the head of every document. Times in ns since 1970, None where nothing
+    was said."""
+
+    source: tuple[str, ...] = ()
+    from_ns: int | None = None
+    to_ns: int | None = None
+    service: str | None = None
+    limit: int | None = None
+    ui_url: str | None = None
+
+
+@dataclass
+class Report:
+    """Everything that is known about the traces of one or many batches. `Report()` is the identity of `merge`."""
+
+    asked: Asked = field(default_factory=Asked)
+    traces: int = 0
+    spans: int = 0
+    failed_traces: int = 0
+    fragments: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+    edges: dict[EdgeKey, EdgeCounts] = field(default_factory=dict)
+    workloads: dict[Party, WorkloadCounts] = field(default_factory=dict)
+    hosts: dict[Party, Counter[Party]] = field(default_factory=dict)
+    shapes: dict[Shape, ShapeCount] = field(default_factory=dict)
+    pairs: dict[PairKey, PairCounts] = field(default_factory=dict)
+    answers: dict[Party, PairCounts] = field(default_factory=dict)
+    traits: dict[TraitKey, Counter[bool]] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
+
+    def merge(self, other: Report) -> Report:
+        """Add what `other` knows about other traces, and give this report back.
+
+        Associative and commutative: any split of the traces, merged in any order, gives the same documents.
+        What was asked is taken from the first report that says it.
+        """
+        if self.asked == Asked():
+            self.asked = other.asked
+        for name in ("traces", "spans", "failed_traces", "fragments"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first_ns = _or_none(min, self.first_ns, other.first_ns)
+        self.last_ns = _or_none(max, self.last_ns, other.last_ns)
+        _merge_edges(self.edges, other.edges)
+        _merge_workloads(self.workloads, other.workloads)
+        for shape, count in other.shapes.items():
+            if shape in self.shapes:
+                self.shapes[shape].merge(count)
+            else:
+                self.shapes[shape] = replace(count)
+        for pair, numbers in other.pairs.items():
+            self.pairs[pair] = _added(self.pairs.get(pair), numbers)
+        for party, numbers in other.answers.items():
+            self.answers[party] = _added(self.answers.get(party), numbers)
+        for host, answered in other.hosts.items():
+            self.hosts[host] = self.hosts.get(host, Counter()) + answered
+        for key, values in other.traits.items():
+            self.traits[key] = self.traits.get(key, Counter()) + values
+        self.notes.merge(other.notes)
+        return self
+
+
+def report(forest: Forest) -> Report:
+    """The Report of a forest of whole traces."""
+    found = hops(forest)
+    entered = entries(found)
+    spans = forest.spans
+    notes = Notes()
+    for some in (spans.notes, forest.notes, found.notes):
+        notes.merge(some)
+    failures = count_shapes(found, entered, notes)
+    placed = ~forest.duplicate
+    return Report(
+        traces=len(spans.trace_ids),
+        spans=int(placed.sum()),
+        failed_traces=int(entered.failed.sum()),
+        fragments=int(entered.fragment.sum()),
+        first_ns=int(spans.start_ns.min()) if len(spans) else None,
+        last_ns=int(spans.end_ns.max()) if len(spans) else None,
+        edges=count_edges(found),
+        workloads=count_workloads(found, entered.entered),
+        hosts=count_hosts(found),
+        shapes=failures.shapes,
+        pairs=count_pairs(found),
+        answers=count_answers(found),
+        traits=count_traits(found, failures.started),
+        notes=notes,
+    )
+
+
+def _merge_edges(mine: dict[EdgeKey, EdgeCounts], theirs: dict[EdgeKey, EdgeCounts]) -> None:
+    for key, counts in theirs.items():
+        mine.setdefault(key, EdgeCounts()).merge(counts)
+
+
+def _merge_workloads(mine: dict[Party, WorkloadCounts], theirs: dict[Party, WorkloadCounts]) -> None:
+    for key, counts in theirs.items():
+        mine.setdefault(key, WorkloadCounts()).merge(counts)
+
+
+def _added(mine: PairCounts | None, theirs: PairCounts) -> PairCounts:
+    return [a + b for a, b in zip(mine or [0, 0], theirs, strict=True)]
+
+
+def _or_none(choose: Callable[[list[int]], int], one: int | None, other: int | None) -> int | None:
+    known = [value for value in (one, other) if value is not None]
+    return choose(known) if known else None

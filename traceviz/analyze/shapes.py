@@ -1,0 +1,336 @@
+"""Hops ▸ counted failure shapes: the failed hops of one trace as a small tree of keys.
+
+Traces that failed alike have one shape, with a count, the first and the last time, and five traces as examples.
+What started a failure, and who absorbed it, is read off the shapes after the last merge (`analyze.blame`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from traceviz import envoy
+from traceviz.analyze.edges import flag_labels, status_labels
+from traceviz.analyze.entries import Entries
+from traceviz.analyze.reasons import Reason, Signs, reason
+from traceviz.hops import Hops, Party
+from traceviz.notes import Notes, define
+from traceviz.reconstruct import Rows
+from traceviz.roles import Role
+from traceviz.spans import Bools, Ints
+from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED
+
+EXAMPLES = 5
+LONGEST_PATH = 64
+
+PATH_SHORTENED = define(
+    "chain-shortened",
+    "{count} ways from the user to a failing hop are longer than 64 hops; their middle was left out",
+    """A chain of calls is so long that its middle is left out of `chain`; the ends are complete.""",
+)
+
+SAVED_BY_RETRY = define(
+    "saved-by-retry",
+    "{count} calls failed at first and were saved by a retry",
+    """A proxy tried again after a failed attempt, and the call went well in the end.
+
+    Nobody felt it, so it is no failing hop; `failed_attempts` of the edge counts it. It costs time, and load on
+    the callee when it needs it least.""",
+)
+
+Fate = Literal["failed", "retried"]
+Top = Literal["user", "absorbed", "torn", ""]
+
+
+class Failure(NamedTuple):
+    """One failed hop of a shape, or several alike.
+
+    `above` indexes the shape, -1 where the hop above did not fail with it; then `top` says what became of the
+    failure: the "user" got it, the caller "absorbed" it, or the trace is "torn" there; and `path` are the callers
+    from the entry down. `fate` "retried" means that a later attempt of the same call succeeded.
+    """
+
+    above: int
+    caller: Party | None
+    callee: Party
+    reason: str
+    where: str
+    blame: Party | None
+    status: str
+    flags: str
+    fate: Fate
+    top: Top
+    path: tuple[Party, ...]
+    calls: int
+
+
+Shape = tuple[Failure, ...]
+
+
+@dataclass(slots=True)
+class ShapeCount:
+    """How many traces have a shape, when the failures happened, and five of the traces with their request ids."""
+
+    count: int
+    first_ns: int
+    last_ns: int
+    examples: list[tuple[str, str]]
+
+    def merge(self, other: ShapeCount) -> None:
+        """Add what `other` counted."""
+        self.count += other.count
+        self.first_ns = min(self.first_ns, other.first_ns)
+        self.last_ns = max(self.last_ns, other.last_ns)
+        self.examples = sorted({*self.examples, *other.examples})[:EXAMPLES]
+
+
+class Failures(NamedTuple):
+    """What `count_shapes` finds in a batch: the shapes, and the hops at which a failure started in their trace."""
+
+    shapes: dict[Shape, ShapeCount]
+    started: Bools
+
+
+def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
+    """The failure shapes of all traces of a batch."""
+    failed = hops.failed & ~_effects(hops)
+    retried = ~hops.failed & (hops.failed_attempts > 0)
+    saved = np.flatnonzero(retried)
+    notes.add(SAVED_BY_RETRY, len(saved), _example_traces(hops, saved))
+    started = np.zeros(len(hops), np.bool_)
+    if not failed.any():
+        return Failures({}, started)
+    judge = _Judge(hops, np.flatnonzero(failed), entries)
+    above = _linked(hops, failed, retried, judge)
+    # A retry is no failure of its own, but it may have absorbed one further down.
+    chosen = np.union1d(np.flatnonzero(failed), above[above >= 0])
+    started[np.setdiff1d(np.flatnonzero(failed), above)] = True
+
+    nodes = {hop: judge.failure(hop, bool(retried[hop]), bool(above[hop] >= 0), notes) for hop in chosen.tolist()}
+    shapes: dict[Shape, ShapeCount] = {}
+    borders = np.flatnonzero(np.diff(hops.trace[chosen])) + 1
+    for group in np.split(chosen, borders):
+        shape = _shape(group.tolist(), nodes, above)
+        seen = ShapeCount(1, *_period(hops, group), [_example(hops, group)])
+        if shape in shapes:
+            shapes[shape].merge(seen)
+        else:
+            shapes[shape] = seen
+    return Failures(shapes, started)
+
+
+def _effects(hops: Hops) -> Bools:
+    """Hops that failed only because somebody above stopped waiting: nobody's fault of their own."""
+    flags = hops.forest.spans.tag("flags")
+    texts = hops.forest.spans.texts
+
+    def marked(rows: Rows, column: Any) -> Bools:
+        return np.where(rows >= 0, column[np.maximum(rows, 0)], False).astype(np.bool_)
+
+    gone = envoy.look_up(flags, texts, lambda text: bool(envoy.read_flags(text) & {"DC", "DR"}), np.bool_)
+    gone |= hops.outcomes.grpc == CANCELLED
+    late = envoy.look_up(
+        flags, texts, lambda text: bool(envoy.read_flags(text) & {"UT", "UMSDR", "SI", "DT"}), np.bool_
+    )
+    late |= hops.outcomes.grpc == DEADLINE_EXCEEDED
+    left = marked(hops.caller_row, gone) | ((hops.caller_row < 0) & marked(hops.callee_row, gone))
+    stopped = left | marked(hops.caller_row, late) | marked(hops.callee_row, gone)
+    stopped |= (hops.client_ns >= 0) & (hops.server_ns > hops.client_ns)
+    below = np.zeros(len(hops), np.bool_)
+    known = hops.up >= 0
+    below[known] = stopped[hops.up[known]] & hops.failed[hops.up[known]]
+    judged = envoy.look_up(
+        flags,
+        texts,
+        lambda text: bool((envoy.read_flags(text) & envoy.FLAGS.keys()) - envoy.HARMLESS - {"URX"}),
+        np.bool_,
+    )
+    return hops.failed & below & left & ~marked(hops.caller_row, judged)
+
+
+def _linked(hops: Hops, failed: Bools, retried: Bools, judge: _Judge) -> Rows:
+    """For every failed hop the failed or retried hop right above that it may have made fail, -1 for none."""
+    above = np.full(len(hops), -1, np.int64)
+    start = hops.start_ns + hops.forest.shift_ns[hops.row]
+    for hop in np.flatnonzero(failed & (hops.up >= 0)).tolist():
+        up = int(hops.up[hop])
+        if failed[up]:
+            # What started after the caller had given up cannot have been the cause.
+            gave_up = judge.reason(up).deadline and hops.client_ns[up] >= 0
+            if not (gave_up and start[hop] > start[up] + hops.client_ns[up]):
+                above[hop] = up
+        elif retried[up] and hops.entry_row[hop] >= 0 and hops.outcomes.failed[hops.entry_row[hop]]:
+            above[hop] = up
+    return above
+
+
+class _Judge:
+    """Reads the signs of single hops: few, so row by row."""
+
+    def __init__(self, hops: Hops, failed: Rows, entries: Entries) -> None:
+        self.hops, self.entries = hops, entries
+        forest = hops.forest
+        self.spans, self.role, self.outcomes = forest.spans, forest.role, hops.outcomes
+        self.start = hops.start_ns + forest.shift_ns[hops.row]
+        self.statuses, self.status = status_labels(hops)
+        self.flag_sets, self.flags = flag_labels(hops)
+        self._tries = self._tries_of(failed)
+        order = np.argsort(hops.up, kind="stable")
+        self._children, self._ups = order, hops.up[order]
+        self._reasons: dict[Signs, Reason] = {}
+
+    def _tries_of(self, failed: Rows) -> dict[int, list[int]]:
+        """The attempts' own spans, by head."""
+        heads = self.hops.caller_row[failed]
+        parent = self.hops.forest.parent
+        rows = np.flatnonzero((self.role == Role.ATTEMPT) & np.isin(parent, heads[heads >= 0]))
+        tries: dict[int, list[int]] = defaultdict(list)
+        for row in rows.tolist():
+            tries[int(parent[row])].append(row)
+        return tries
+
+    def _flags(self, row: int) -> frozenset[str]:
+        return envoy.read_flags(self.spans.texts[int(self.spans.tag("flags")[row])])
+
+    def reason(self, hop: int) -> Reason:
+        """Why this hop failed, as if nothing beneath it had."""
+        signs = self._signs(hop)
+        if signs not in self._reasons:
+            self._reasons[signs] = reason(signs)
+        return self._reasons[signs]
+
+    def _signs(self, hop: int) -> Signs:
+        hops, outcomes = self.hops, self.outcomes
+        head, half = int(hops.caller_row[hop]), int(hops.callee_row[hop])
+        tries = self._tries.get(head, [])
+        callers = [head, *tries] if head >= 0 else []
+        halves = [half] if half >= 0 else []
+        spoke = callers + halves
+        types = self.spans.tag("error_type")
+        return Signs(
+            caller_flags=frozenset().union(*(self._flags(row) for row in callers)) - {"DI", "URX"},
+            callee_flags=frozenset().union(*(self._flags(row) for row in halves)) - {"DI", "URX"},
+            answered=half >= 0,
+            callee_failed=half >= 0 and bool(outcomes.failed[half]),
+            callee_kind=hops.parties[int(hops.callee[hop])].kind,
+            status=max((int(outcomes.status[row]) for row in spoke), default=-1),
+            grpc=max((int(outcomes.grpc[row]) for row in spoke), default=-1),
+            error_types=frozenset(self.spans.texts[int(types[row])] for row in spoke) - {""},
+            gave_up=bool(hops.failed[hop] and 0 <= hops.client_ns[hop] < hops.server_ns[hop] - 1_000_000),
+            marked=head >= 0 and bool(self.spans.error[head]),
+            from_user=bool(self.entries.user_root[hop]) and (head < 0 or bool(self.entries.gateway[hop])),
+        )
+
+    def failure(self, hop: int, retried: bool, linked: bool, notes: Notes) -> Failure:
+        """The hop as a node of its trace's shape, without its place in it."""
+        hops = self.hops
+        why = self.reason(hop)
+        caller = hops.parties[int(hops.caller[hop])] if hops.caller[hop] >= 0 else None
+        callee = hops.parties[int(hops.callee[hop])]
+        blame = {"caller": caller, "callee": callee, "nobody": None}[why.blame]
+        if why.deadline:
+            blame = hops.parties[int(hops.callee[self._holder(hop)])]
+        top: Top = ""
+        if not linked and not retried:
+            top = "absorbed" if hops.up[hop] >= 0 else "user" if self.entries.user_root[hop] else "torn"
+        return Failure(
+            above=-1,
+            caller=caller,
+            callee=callee,
+            reason=why.code,
+            where=why.where,
+            blame=blame,
+            status=self.statuses[int(self.status[hop])],
+            flags=self.flag_sets[int(self.flags[hop])],
+            fate="retried" if retried else "failed",
+            top=top,
+            path=() if linked else self._path(hop, notes),
+            calls=1,
+        )
+
+    def _holder(self, hop: int) -> int:
+        """Who held the time before the deadline: down into a child that covers more than half of its parent's."""
+        hops = self.hops
+        length = hops.client_ns[hop] if hops.client_ns[hop] >= 0 else hops.server_ns[hop]
+        deadline = int(self.start[hop] + length)
+        while True:
+            begun = int(self.start[hop])
+            best, covered = hop, (deadline - begun) // 2
+            for child in self._calls_beneath(hop):
+                duration = hops.client_ns[child] if hops.client_ns[child] >= 0 else hops.server_ns[child]
+                end = min(int(self.start[child] + duration), deadline)
+                if end - max(int(self.start[child]), begun) > covered:
+                    best, covered = child, end - max(int(self.start[child]), begun)
+            if best == hop:
+                return hop
+            hop = best
+
+    def _calls_beneath(self, hop: int) -> list[int]:
+        left, right = np.searchsorted(self._ups, hop, "left"), np.searchsorted(self._ups, hop, "right")
+        return [child for child in self._children[left:right].tolist() if not self.hops.asynchronous[child]]
+
+    def _path(self, hop: int, notes: Notes) -> tuple[Party, ...]:
+        """The callers from the entry down to this hop's."""
+        path: list[Party] = []
+        at = hop
+        while at >= 0:
+            if self.hops.caller[at] >= 0:
+                path.append(self.hops.parties[int(self.hops.caller[at])])
+            at = int(self.hops.up[at])
+        if len(path) > LONGEST_PATH:
+            notes.add(PATH_SHORTENED, 1, [self.spans.trace_ids[self.hops.trace[hop]]])
+            path = path[: LONGEST_PATH // 2] + path[-LONGEST_PATH // 2 :]
+        return tuple(reversed(path))
+
+
+def _shape(group: list[int], nodes: dict[int, Failure], above: Rows) -> Shape:
+    """The failures of one trace in an order that follows from their contents; equal siblings are one with a
+    count. Hops stand after the hops above them, so both passes are plain loops."""
+    below: dict[int, list[int]] = defaultdict(list)
+    digests: dict[int, bytes] = {}
+    for hop in reversed(group):
+        merged = _merge_equal(below[hop], digests, nodes)
+        below[hop] = merged
+        text = repr((nodes[hop], [(digests[child], nodes[child].calls) for child in merged]))
+        digests[hop] = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if above[hop] >= 0:
+            below[int(above[hop])].append(hop)
+    roots = _merge_equal([hop for hop in group if above[hop] < 0], digests, nodes)
+    shape: list[Failure] = []
+    stack = [(root, -1) for root in reversed(roots)]
+    while stack:
+        hop, parent = stack.pop()
+        stack.extend((child, len(shape)) for child in reversed(below[hop]))
+        shape.append(nodes[hop]._replace(above=parent))
+    return tuple(shape)
+
+
+def _merge_equal(hops: list[int], digests: dict[int, bytes], nodes: dict[int, Failure]) -> list[int]:
+    """Hops with equal subtrees as one, which counts their calls; in the order of their digests."""
+    kept: dict[bytes, int] = {}
+    for hop in hops:
+        first = kept.setdefault(digests[hop], hop)
+        if first != hop:
+            nodes[first] = nodes[first]._replace(calls=nodes[first].calls + nodes[hop].calls)
+    return [kept[digest] for digest in sorted(kept)]
+
+
+def _example_traces(hops: Hops, chosen: Rows) -> list[str]:
+    trace_ids = hops.forest.spans.trace_ids
+    return [trace_ids[i] for i in np.unique(hops.trace[chosen])[:EXAMPLES]]
+
+
+def _period(hops: Hops, group: Rows) -> tuple[int, int]:
+    start: Ints = hops.start_ns[group]
+    return int(start.min()), int(start.max())
+
+
+def _example(hops: Hops, group: Rows) -> tuple[str, str]:
+    """The trace's id, and the request id that its failed calls carry."""
+    spans = hops.forest.spans
+    requests = {spans.texts[int(code)] for code in spans.tag("request_id")[hops.row[group]]} - {""}
+    return spans.trace_ids[hops.trace[group[0]]], min(requests, default="")
