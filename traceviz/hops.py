@@ -9,6 +9,7 @@ entry: a hop without a caller.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -91,17 +92,17 @@ class Hops:
     def __len__(self) -> int:
         return len(self.caller)
 
-    @property
+    @cached_property
     def row(self) -> Rows:
         """The span that stands for the hop: the head, else the callee half."""
         return np.where(self.caller_row >= 0, self.caller_row, self.callee_row)
 
-    @property
+    @cached_property
     def trace(self) -> Codes:
         """The trace of every hop."""
         return self.forest.spans.trace[self.row]
 
-    @property
+    @cached_property
     def start_ns(self) -> Ints:
         """When the call started, by the clock of the side that stands for it."""
         return self.forest.spans.start_ns[self.row]

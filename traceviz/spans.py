@@ -239,7 +239,6 @@ SLOTS: dict[str, int] = {
 }
 
 
-
 def deduced(column: str) -> int:
     """The slot for a value of a column of `TAGS` that counts where no tag says it."""
     return _COLUMNS[column] * RANKS + _DEDUCED

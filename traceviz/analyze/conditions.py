@@ -61,7 +61,9 @@ def makes_fail(with_it: PairCounts, in_all: PairCounts) -> bool:
     failed_without, well_without = in_all[0] - with_it[0], in_all[1] - with_it[1]
     if not with_it[1] or not with_it[0]:
         return not with_it[1]
-    return failed_without <= 0 or chance_of_more(*with_it, failed_without, max(well_without, 0)) < 0.01
+    if failed_without <= 0:
+        return True
+    return chance_of_more(with_it[0], with_it[1], failed_without, max(well_without, 0)) < 0.01
 
 
 def chance_of_more(a: int, b: int, c: int, d: int) -> float:

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import networkx as nx
+
 from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_answers, count_pairs, count_traits
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
 from traceviz.analyze.entries import entries
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
+from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.hops import Party, hops
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest
@@ -77,6 +80,32 @@ class Report:
             self.traits[key] = self.traits.get(key, Counter()) + values
         self.notes.merge(other.notes)
         return self
+
+    def graph(self) -> GraphDocument:
+        """The document of `traceviz graph -o json`: nodes, edges, cycles."""
+        # The documents are made of reports: these three are here for the reader of a library alone.
+        from traceviz.analyze.graph import graph_document
+
+        return graph_document(self)
+
+    def errors(self) -> ErrorsDocument:
+        """The document of `traceviz errors -o json`: the failing hops, ranked."""
+        from traceviz.analyze.blame import errors_document
+
+        return errors_document(self)
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """The graph document as a networkx graph: nodes and edges by name, with CONTRACT's fields as attributes.
+
+        The key of an edge is its kind, "sync" or "async".
+        """
+        document = self.graph()
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for node in document["nodes"]:
+            graph.add_node(node["name"], **node)
+        for edge in document["edges"]:
+            graph.add_edge(edge["caller"], edge["callee"], key=edge["kind"], **edge)
+        return graph
 
 
 def report(forest: Forest) -> Report:

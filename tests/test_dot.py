@@ -1,0 +1,124 @@
+"""The picture as DOT: what goes in as text comes out of the engine as the same text."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from documents_made import (
+    HOSTILE,
+    article,
+    chain,
+    cycle,
+    edge,
+    empty,
+    graph,
+    hostile,
+    kinds,
+    node,
+    one_node,
+    two_faults,
+)
+from drawing import words
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.render.dot import dot, quoted
+from traceviz.render.layout import draw
+from traceviz.render.picture import picture
+from traceviz.render.words import name, shorten
+
+NASTY = st.text(st.characters(exclude_categories=()) | st.sampled_from('\\"<>&|{}N;#%\n'), min_size=1, max_size=25)
+
+
+def laid_out(source: str) -> dict:
+    return json.loads(draw(source, "json"))
+
+
+def test_ids_are_generated_and_names_only_labels() -> None:
+    source = dot(picture(*hostile()))
+    statements = re.findall(r"^    (\S+)(?: -> (\S+))? \[", source, re.MULTILINE)
+    assert {end for pair in statements for end in pair if end} - {"graph"} <= {
+        f"{prefix}N{index}" for prefix in ("", "I") for index in range(1, len(HOSTILE) + 2)
+    }
+
+
+def test_the_same_document_gives_the_same_text() -> None:
+    assert dot(picture(*article())) == dot(picture(*article()))
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        article(),
+        (chain(7), None),
+        (cycle(), None),
+        two_faults(),
+        kinds(),
+        (empty(), None),
+        (one_node(), None),
+        hostile(),
+    ],
+    ids=["article", "chain", "cycle", "two faults", "kinds", "empty", "one node", "hostile"],
+)
+def test_the_engine_reads_back_every_node_and_edge(documents: tuple[GraphDocument, ErrorsDocument | None]) -> None:
+    made = picture(*documents)
+    layout = laid_out(dot(made))
+    read = {part["name"] for part in layout["objects"]}
+    assert {node.id for node in made.nodes} <= read
+    edges = {part["id"] for part in layout["edges"] if "id" in part} if made.edges else set()
+    assert edges == {edge.id for edge in made.edges}
+
+
+@settings(max_examples=60, deadline=None)
+@given(NASTY)
+def test_a_name_drawn_is_the_name_given(text: str) -> None:
+    made = graph([], nodes=[node(text, calls=1)])
+    drawn = [word.box.text for word in words(laid_out(dot(picture(made)))) if word.box.owner == "N1"]
+    assert drawn[0] == shorten(name(text), 32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(NASTY)
+def test_a_quoted_text_comes_back_from_the_engine(text: str) -> None:
+    shown = name(text)
+    layout = laid_out(f"digraph {{ bgcolor=white; a [shape=box, label={quoted(shown)}] }}")
+    assert [op["text"] for op in layout["objects"][0]["_ldraw_"] if op["op"] == "T"] == [shown]
+
+
+def test_the_failing_hop_is_drawn_double_and_its_node_heavy() -> None:
+    layout = laid_out(dot(picture(*article())))
+    double = [part for part in layout["edges"] if ":" in part["color"]]
+    assert len(double) == 2
+    heavy = [part for part in layout["objects"] if float(part.get("penwidth", 1)) > 3]
+    assert len(heavy) == 1
+
+
+def test_shapes_tell_kinds_apart() -> None:
+    made = picture(*kinds())
+    shapes = {
+        part["name"]: (part["shape"], part.get("peripheries"), "rounded" in part["style"])
+        for part in laid_out(dot(made))["objects"]
+        if "style" in part
+    }
+    by_kind = {node.kind: shapes[node.id] for node in made.nodes}
+    assert len(set(by_kind.values())) == len(by_kind) == 6
+
+
+def test_requests_from_outside_have_an_arrow_of_their_own() -> None:
+    layout = laid_out(dot(picture(*kinds())))
+    outside = [part["name"] for part in layout["objects"] if part["name"].startswith("IN")]
+    assert len(outside) == 2
+    assert "120 requests" in [word.box.text for word in words(layout)]
+
+
+def test_an_empty_graph_is_a_picture_with_the_reason_in_it() -> None:
+    texts = [word.box.text for word in words(laid_out(dot(picture(empty()))))]
+    assert any(text.startswith("No trace of istio-ingress was found") for text in texts)
+
+
+def test_errors_are_said_by_the_arrow_too() -> None:
+    layout = laid_out(dot(picture(graph([edge("a", "b", 10, 0), edge("a", "c", 10, 5)]))))
+    assert [part["arrowhead"] for part in layout["edges"]] == ["normal", "normaltee"]

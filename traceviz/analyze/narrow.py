@@ -1,0 +1,91 @@
+"""A graph document ▸ a smaller one: around one node, without some nodes, without rare edges. Nothing goes unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+import networkx as nx
+
+from traceviz.analyze.graph import cycles
+from traceviz.documents import GraphDocument
+from traceviz.errors import NothingFound
+from traceviz.notes import NoteDocument, Notes, define
+
+HIDDEN = define(
+    "hidden-nodes",
+    "{count} nodes were hidden with --hide",
+    """Nodes named with `--hide` are left out, with every edge that touches them. Their calls still happened.""",
+)
+OUT_OF_FOCUS = define(
+    "out-of-focus",
+    "{count} nodes lie outside of --focus and were left out",
+    """`--focus X --depth N` keeps what is at most N edges before or behind X.""",
+)
+RARE = define(
+    "rare-edges",
+    "{count} edges with fewer calls than --min-calls were left out",
+    """Edges with fewer calls than `--min-calls` are left out, and nodes that nothing else connects.""",
+)
+
+
+def narrow(
+    document: GraphDocument,
+    *,
+    hide: Sequence[str] = (),
+    focus: str | None = None,
+    depth: int = 1,
+    min_calls: int = 0,
+) -> GraphDocument:
+    """The part of the graph that was asked for, with a note on what was left out.
+
+    Raises NothingFound where `focus` or a name in `hide` is no node.
+    """
+    names = {node["name"] for node in document["nodes"]}
+    notes = Notes()
+    for name in [*hide, *([] if focus is None else [focus])]:
+        if name not in names:
+            close = get_close_matches(name, sorted(names), n=3)
+            hint = f"Did you mean {' or '.join(close)}?" if close else f"Nodes: {', '.join(sorted(names)[:12])}"
+            raise NothingFound(f"there is no node {name!r} in this graph", hint)
+    kept = names - set(hide)
+    notes.add(HIDDEN, len(names) - len(kept), sorted(names - kept))
+    if focus is not None:
+        near = _around(document, kept, focus, depth)
+        notes.add(OUT_OF_FOCUS, len(kept - near), sorted(kept - near))
+        kept = near
+    edges = [edge for edge in document["edges"] if edge["caller"] in kept and edge["callee"] in kept]
+    often = [edge for edge in edges if edge["calls"] >= min_calls]
+    if len(often) < len(edges):
+        rare = [f"{edge['caller']} → {edge['callee']}" for edge in edges if edge["calls"] < min_calls]
+        notes.add(RARE, len(rare), rare)
+        joined = {end for edge in often for end in (edge["caller"], edge["callee"])}
+        loose = {end for edge in edges for end in (edge["caller"], edge["callee"])} - joined
+        kept -= loose
+    return {
+        **document,
+        "nodes": [node for node in document["nodes"] if node["name"] in kept],
+        "edges": often,
+        "cycles": cycles(often),
+        "notes": _merged(document["notes"], notes),
+    }
+
+
+def _around(document: GraphDocument, kept: Collection[str], focus: str, depth: int) -> set[str]:
+    """What is at most `depth` edges before or behind the focus."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(kept)
+    graph.add_edges_from(
+        (edge["caller"], edge["callee"])
+        for edge in document["edges"]
+        if edge["caller"] in kept and edge["callee"] in kept
+    )
+    if focus not in graph:
+        return set()
+    behind = nx.single_source_shortest_path_length(graph, focus, cutoff=depth)
+    before = nx.single_source_shortest_path_length(graph.reverse(copy=False), focus, cutoff=depth)
+    return {*behind, *before}
+
+
+def _merged(documents: list[NoteDocument], notes: Notes) -> list[NoteDocument]:
+    return sorted([*documents, *notes.documents()], key=lambda note: note["code"])

@@ -1,0 +1,25 @@
+"""Every code that notes and failing hops carry, and what `traceviz explain` says of it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from traceviz.errors import UsageError
+from traceviz.notes import catalogue
+
+
+def explanation(code: str) -> str:
+    """The text about one code. Raises UsageError for a code that does not exist."""
+    known = catalogue()
+    if code not in known:
+        close = get_close_matches(code, known, n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "`traceviz explain` lists all codes"
+        raise UsageError(f"there is no code {code!r}", hint)
+    return f"{code}\n\n{known[code].explanation}\n"
+
+
+def overview() -> str:
+    """All codes, each with its first line."""
+    known = catalogue()
+    width = max(len(code) for code in known)
+    return "\n".join(f"{code:<{width}}  {entry.explanation.splitlines()[0]}" for code, entry in known.items())

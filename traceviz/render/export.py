@@ -1,0 +1,126 @@
+"""The documents as data: JSON as CONTRACT says, and CSV with the same names, dotted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.render.words import REPLACEMENT
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+#: A spreadsheet takes a cell that starts so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+_TIMES = ("count", "mean", "p50", "p90", "p95", "p99", "max")
+GRAPH_COLUMNS: tuple[str, ...] = (
+    "caller",
+    "callee",
+    "kind",
+    "seen_from",
+    "calls",
+    "errors",
+    "error_rate",
+    "calls_per_s",
+    "attempts",
+    "failed_attempts",
+    "unanswered",
+    *(f"{side}_ms.{part}" for side in ("client", "server", "gap") for part in _TIMES),
+    "statuses",
+    "flags",
+    "protocol",
+    "failing_hop",
+    "examples.error",
+    "examples.slowest",
+)
+ERRORS_COLUMNS: tuple[str, ...] = (
+    "rank",
+    "caller",
+    "callee",
+    "callers",
+    "where",
+    "reason",
+    "blame",
+    "traces",
+    "calls",
+    "failed_traces",
+    "absorbed_traces",
+    "absorbed_by",
+    "explains",
+    "score",
+    "statuses",
+    "flags",
+    "concentrated_in",
+    "first",
+    "last",
+    "chain",
+    "text",
+    "examples",
+    "request_ids",
+    "links",
+)
+
+
+def to_json(document: GraphDocument | ErrorsDocument) -> str:
+    """The document as JSON, two spaces deep, keys in the order of CONTRACT, with a line's end.
+
+    Text stays readable UTF-8; half a surrogate pair, which UTF-8 cannot hold, becomes `�`.
+    """
+    return _SURROGATES.sub(REPLACEMENT, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+
+
+def to_csv(document: GraphDocument | ErrorsDocument) -> str:
+    """One row an edge of a graph, or a failing hop of errors; columns are named as in JSON, `client_ms.p95`.
+
+    Counts become `200=31;504=35`, lists `a;b`, what is not known an empty cell, true and false those words. Values of
+    spans are written by strangers: text that a spreadsheet would take for a formula (it starts with = + - @, a tab or
+    a line's end) gets a `'` in front, and so does text that starts with `'`; take one leading `'` off to have the text
+    back. Numbers are never touched.
+    """
+    whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
+    columns, rows = (GRAPH_COLUMNS, whole["edges"]) if "edges" in whole else (ERRORS_COLUMNS, whole["failing_hops"])
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(_at(row, column)) for column in columns])
+    return _SURROGATES.sub(REPLACEMENT, out.getvalue())
+
+
+def _at(row: Mapping[str, object], column: str) -> object:
+    """The value under a dotted name, None where something on the way is null."""
+    value: object = row
+    for key in column.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value[key]
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return _guarded(";".join(f"{key}={_joined(part)}" for key, part in value.items()))
+    if isinstance(value, str):
+        return _guarded(value)
+    return _guarded(_joined(value))
+
+
+def _joined(value: object) -> str:
+    """A value inside a cell: a list by `;`, a value with its share as `v3:0.97`."""
+    if isinstance(value, Mapping):
+        return ":".join(str(part) for part in value.values())
+    return ";".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text.replace("\0", REPLACEMENT)

@@ -1,0 +1,255 @@
+"""One trace of Jaeger's v1 JSON ▸ rows: `{"traceID":…,"spans":[…],"processes":{"p1":{"serviceName":…}}}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from traceviz.sources import scan
+from traceviz.sources.fields import (
+    UNDECODABLE,
+    UNREADABLE_RECORD,
+    UNREADABLE_VALUE,
+    Number,
+    Unreadable,
+    decoded,
+    duration_of_us,
+    note_unreadable,
+    own_span_id,
+    same_trace,
+    span_id,
+    start_of_us,
+    text_of,
+    trace_id,
+    what_is_wrong,
+)
+from traceviz.spans import INHERITED, SLOTS, SpansBuilder, deduced
+
+_EXCEPTION = b"exception.type"
+_EXCEPTION_SLOT = deduced("error_type")
+_RANKS = {"CHILD_OF": 0, "FOLLOWS_FROM": 1}
+
+
+class Tag(msgspec.Struct, gc=False):
+    key: str
+    value: Any = None
+
+
+class Reference(msgspec.Struct, gc=False, rename={"type": "refType", "trace_id": "traceID", "span_id": "spanID"}):
+    type: str = "CHILD_OF"
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class Process(msgspec.Struct, gc=False, rename={"service": "serviceName"}):
+    service: str | None = None
+    tags: list[Tag] | None = None
+
+
+class Span(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "trace_id": "traceID",
+        "span_id": "spanID",
+        "parent_id": "parentSpanID",
+        "operation": "operationName",
+        "start": "startTime",
+        "process_id": "processID",
+    },
+):
+    span_id: str | None
+    trace_id: str | None = None
+    parent_id: str | None = None
+    operation: str | None = None
+    references: list[Reference] | None = None
+    start: Number = None
+    duration: Number = None
+    process_id: str | None = None
+    process: Process | None = None
+    tags: list[Tag] | None = None
+    logs: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Log(msgspec.Struct, gc=False):
+    fields: list[Tag] | None = None
+
+
+class Trace(msgspec.Struct, gc=False, rename={"trace_id": "traceID"}):
+    spans: list[Span] | None = None
+    processes: dict[str, Process] | None = None
+    trace_id: str | None = None
+
+
+_TRACE = msgspec.json.Decoder(Trace)
+_SPAN = msgspec.json.Decoder(Span)
+_PROCESS = msgspec.json.Decoder(Process)
+_LOGS = msgspec.json.Decoder(list[Log] | None)
+_TEXT = msgspec.json.Decoder(str | None)
+
+
+def read(data: bytes, where: str, builder: SpansBuilder) -> None:
+    """Add the spans of one trace. `where` is the file and the path of it, for messages.
+
+    A trace that does not decode is taken apart, and only those spans that do not decode by themselves, or whose
+    process does not, are left out, each with a note. Never raises for what the bytes say.
+    """
+    try:
+        trace = _TRACE.decode(data)
+    except UNDECODABLE as error:
+        _take_apart(data, where, builder, error)
+        return
+    rows = _Rows(builder, trace.trace_id, trace.processes or {})
+    for index, span in enumerate(trace.spans or ()):
+        try:
+            rows.add(span)
+        except Unreadable as error:
+            note_unreadable(builder, f"{where}.spans[{index}]{error.path}", str(error))
+
+
+def _take_apart(data: bytes, where: str, builder: SpansBuilder, error: Exception) -> None:
+    """Read a trace that is broken or cut off, span by span. A span whose process cannot be read is not told apart
+    from one of another service, so it is left out too."""
+    parts = {key: data[start:end] for key, start, end in scan.members(data, 0)}
+    try:
+        common = decoded(_TEXT, parts.get("traceID", b"null"))
+    except Unreadable:
+        common = None
+    processes: dict[str, Process] = {}
+    problems: dict[str, str] = {}
+    for key, start, end in scan.members_if_object(parts.get("processes", b"")):
+        try:
+            processes[key] = decoded(_PROCESS, parts["processes"][start:end])
+        except Unreadable as problem:
+            problems[key] = f"process {key}{problem.path}: {problem}"
+    rows = _Rows(builder, common, processes)
+    readable = True
+    for index, (start, end) in enumerate(scan.elements_if_list(parts.get("spans", b""))):
+        try:
+            span = decoded(_SPAN, parts["spans"][start:end])
+            if span.process is None and span.process_id not in processes:
+                what = problems.get(span.process_id or "", f"process {span.process_id} is not in what can be read")
+                raise Unreadable(".processID", what)
+            rows.add(span)
+        except Unreadable as problem:
+            readable = False
+            note_unreadable(builder, f"{where}.spans[{index}]{problem.path}", str(problem))
+    if readable:
+        path, what = what_is_wrong(error, data)
+        builder.notes.add(UNREADABLE_VALUE if rows.added else UNREADABLE_RECORD, 1, [f"{where}{path}: {what}"])
+
+
+class _Rows:
+    """Adds the spans of one trace, and keeps what they have in common."""
+
+    def __init__(self, builder: SpansBuilder, trace_id: str | None, processes: dict[str, Process]) -> None:
+        self.added = 0
+        self._builder = builder
+        self._default_trace = trace_id
+        self._processes = processes
+        self._services: dict[str | None, tuple[str, list[tuple[int, int]]]] = {}
+        self._text: str | None = None
+        self._trace = ""
+
+    def add(self, span: Span) -> None:
+        """Add one span. Raises Unreadable before anything of it is added."""
+        builder = self._builder
+        text = span.trace_id or self._default_trace
+        if text != self._text or text is None:
+            self._trace = trace_id(text or "", ".traceID")
+            self._text = text
+        trace = self._trace
+        own_id = own_span_id(span.span_id, ".spanID")
+        parent_id, links = 0, None
+        references = span.references
+        if references:
+            parent_id, links = self._parent(references)
+        if not parent_id and span.parent_id:
+            parent_id = span_id(span.parent_id, ".parentSpanID")
+        start, duration = span.start, span.duration
+        if type(start) is int and 10**14 <= start < 10**16 and type(duration) is int and 0 <= duration < 10**15:
+            start_ns, duration_ns = start * 1000, duration * 1000
+        else:
+            start_ns = start_of_us(start, builder.notes, ".startTime", trace)
+            duration_ns = duration_of_us(duration, start_ns, builder.notes, ".duration", trace)
+        service, inherited = self._service(span)
+        row = builder.add(trace, own_id, parent_id, start_ns, duration_ns, service, span.operation or "")
+        self.added += 1
+        if links:
+            for link_trace, link_span in links:
+                builder.link(row, link_trace, link_span)
+        if span.tags:
+            self._add_tags(row, span.tags)
+        for slot, code in inherited:
+            builder.tag_rows.append(row)
+            builder.tag_slots.append(slot)
+            builder.tag_codes.append(code)
+        logs = bytes(span.logs)
+        if _EXCEPTION in logs:
+            self._add_exception(row, logs)
+
+    def _add_tags(self, row: int, tags: list[Tag]) -> None:
+        """The part that most of the time goes into: some twenty tags a span."""
+        builder = self._builder
+        slot_of, codes, new_code = SLOTS.get, builder.texts.codes, builder.texts.code
+        add_row, add_slot, add_code = builder.tag_rows.append, builder.tag_slots.append, builder.tag_codes.append
+        for tag in tags:
+            slot = slot_of(tag.key)
+            if slot is not None:
+                text = tag.value
+                if type(text) is not str:
+                    text = text_of(text)
+                code = codes.get(text)
+                add_code(new_code(text) if code is None else code)
+                add_row(row)
+                add_slot(slot)
+
+    def _service(self, span: Span) -> tuple[str, list[tuple[int, int]]]:
+        """Name of the service and the tags that spans have from their process, as slots and codes."""
+        if span.process is not None:
+            return self._inherited(span.process)
+        known = self._services.get(span.process_id)
+        if known is None:
+            process = self._processes.get(span.process_id or "")
+            known = self._services[span.process_id] = ("", []) if process is None else self._inherited(process)
+        return known
+
+    def _inherited(self, process: Process) -> tuple[str, list[tuple[int, int]]]:
+        code = self._builder.texts.code
+        slots = [(SLOTS[tag.key] + INHERITED, tag) for tag in process.tags or () if tag.key in SLOTS]
+        return process.service or "", [(slot, code(text_of(tag.value))) for slot, tag in slots]
+
+    def _parent(self, references: list[Reference]) -> tuple[int, list[tuple[str, int]]]:
+        """The parent, CHILD_OF before FOLLOWS_FROM and only of this trace, and all other references."""
+        first = references[0]
+        if len(references) == 1 and first.type == "CHILD_OF" and first.trace_id == self._text:
+            return span_id(first.span_id, ".references[0].spanID"), []
+        named: list[tuple[str, int]] = []
+        ranks: list[int] = []
+        for index, reference in enumerate(references):
+            path = f".references[{index}]"
+            number = span_id(reference.span_id, path + ".spanID")
+            text = reference.trace_id
+            if not number or (text and not text.strip("0")):
+                continue  # an empty reference, as some exporters write for "none"
+            trace = trace_id(text, path + ".traceID") if text else self._trace
+            rank = _RANKS.get(reference.type, 2) if same_trace(trace, self._trace) else 2
+            named.append((trace, number))
+            ranks.append(rank)
+        best = min(ranks, default=2)
+        if best == 2:
+            return 0, named
+        _, parent_id = named.pop(ranks.index(best))
+        return parent_id, named
+
+    def _add_exception(self, row: int, logs: bytes) -> None:
+        """The type of an exception that was logged, where no tag says it."""
+        try:
+            entries = _LOGS.decode(logs)
+        except UNDECODABLE:
+            return
+        for entry in entries or ():
+            for field in entry.fields or ():
+                if field.key == _EXCEPTION.decode():
+                    self._builder.tag_slot(row, _EXCEPTION_SLOT, text_of(field.value))

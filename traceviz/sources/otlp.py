@@ -1,0 +1,274 @@
+"""One element of OTLP JSON's `resourceSpans` ▸ rows: `{"resource":{…},"scopeSpans":[{"spans":[…]}]}`.
+
+Tempo's `batches` and the older `instrumentationLibrarySpans` are the same thing under other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from traceviz.notes import Notes
+from traceviz.sources import scan
+from traceviz.sources.fields import (
+    MISSING_TIME,
+    UNDECODABLE,
+    UNREADABLE_RECORD,
+    UNREADABLE_VALUE,
+    Number,
+    Unreadable,
+    decoded,
+    duration_ns,
+    note_unreadable,
+    own_span_id,
+    span_id,
+    text_of,
+    time_of_ns,
+    trace_id,
+    what_is_wrong,
+)
+from traceviz.spans import INHERITED, SLOTS, Kind, SpansBuilder, deduced
+
+_EXCEPTION = "exception.type"
+_EXCEPTION_SLOT = deduced("error_type")
+
+
+class Value(msgspec.Struct, gc=False, rename="camel"):
+    string_value: str | None = None
+    int_value: int | str | None = None
+    bool_value: bool | None = None
+    double_value: Number = None
+    bytes_value: str | None = None
+    array_value: Any = None
+    kvlist_value: Any = None
+
+
+class Attribute(msgspec.Struct, gc=False):
+    key: str
+    value: Value | None = None
+
+
+class Resource(msgspec.Struct, gc=False):
+    attributes: list[Attribute] | None = None
+
+
+class Link(msgspec.Struct, gc=False, rename="camel"):
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class Status(msgspec.Struct, gc=False):
+    code: int | str | None = None
+
+
+class Event(msgspec.Struct, gc=False):
+    attributes: list[Attribute] | None = None
+
+
+class Span(msgspec.Struct, gc=False, rename="camel"):
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None = None
+    name: str | None = None
+    kind: int | str | None = None
+    start_time_unix_nano: Number = None
+    end_time_unix_nano: Number = None
+    attributes: list[Attribute] | None = None
+    links: list[Link] | None = None
+    status: Status | None = None
+    events: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Scope(msgspec.Struct, gc=False):
+    spans: list[Span] | None = None
+
+
+class ResourceSpans(msgspec.Struct, gc=False, rename="camel"):
+    resource: Resource | None = None
+    scope_spans: list[Scope] | None = None
+    instrumentation_library_spans: list[Scope] | None = None
+
+
+_RESOURCE_SPANS = msgspec.json.Decoder(ResourceSpans)
+_RESOURCE = msgspec.json.Decoder(Resource | None)
+_SPAN = msgspec.json.Decoder(Span)
+_EVENTS = msgspec.json.Decoder(list[Event] | None)
+
+_SCOPES = ("scopeSpans", "instrumentationLibrarySpans")
+
+
+def read(data: bytes, where: str, builder: SpansBuilder) -> None:
+    """Add the spans of one element of `resourceSpans`. `where` is the file and the path of it, for messages.
+
+    What does not decode is taken apart, and only those spans that do not decode by themselves are left out, each
+    with a note; all of them where the resource, and with it the service, cannot be read. Never raises for what the
+    bytes say.
+    """
+    try:
+        parts = _RESOURCE_SPANS.decode(data)
+    except UNDECODABLE as error:
+        _take_apart(data, where, builder, error)
+        return
+    rows = _Rows(builder, parts.resource)
+    for name, scopes in zip(_SCOPES, (parts.scope_spans, parts.instrumentation_library_spans), strict=True):
+        for number, scope in enumerate(scopes or ()):
+            for index, span in enumerate(scope.spans or ()):
+                try:
+                    rows.add(span)
+                except Unreadable as error:
+                    path = f"{where}.{name}[{number}].spans[{index}]{error.path}"
+                    note_unreadable(builder, path, str(error))
+
+
+def _take_apart(data: bytes, where: str, builder: SpansBuilder, error: Exception) -> None:
+    """Read what is broken or cut off span by span."""
+    parts = {key: data[start:end] for key, start, end in scan.members(data, 0)}
+    problem: Unreadable | None = None
+    resource: Resource | None = None
+    try:
+        is_complete = scan.whole(data, 0) >= 0
+        if "resource" not in parts and not is_complete:
+            raise Unreadable("", "the resource is not in what can be read")
+        resource = decoded(_RESOURCE, parts.get("resource", b"null"))
+    except Unreadable as found:
+        problem = Unreadable(".resource" + found.path, str(found))
+    rows = _Rows(builder, resource)
+    readable = True
+    for path, piece in _pieces(parts):
+        try:
+            if problem:
+                raise problem
+            rows.add(decoded(_SPAN, piece))
+        except Unreadable as found:
+            readable = False
+            place = where if found is problem else where + path
+            note_unreadable(builder, place + found.path, str(found))
+    if readable:
+        path, what = what_is_wrong(error, data)
+        builder.notes.add(UNREADABLE_VALUE if rows.added else UNREADABLE_RECORD, 1, [f"{where}{path}: {what}"])
+
+
+def _pieces(parts: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Path and bytes of every span in what can be found of a broken element."""
+    for name in _SCOPES:
+        scopes = parts.get(name, b"")
+        for number, (start, end) in enumerate(scan.elements_if_list(scopes)):
+            scope = scopes[start:end]
+            for key, first, last in scan.members_if_object(scope):
+                if key == "spans":
+                    spans = scope[first:last]
+                    for index, (one, other) in enumerate(scan.elements_if_list(spans)):
+                        yield f".{name}[{number}].spans[{index}]", spans[one:other]
+
+
+class _Rows:
+    """Adds the spans of one resource, and keeps what they have in common."""
+
+    def __init__(self, builder: SpansBuilder, resource: Resource | None) -> None:
+        self.added = 0
+        self._builder = builder
+        self._service = ""
+        self._inherited: list[tuple[int, int]] = []
+        self._text: str | None = None
+        self._trace = ""
+        for attribute in (resource.attributes if resource else None) or ():
+            if attribute.key == "service.name":
+                self._service = _text(attribute.value)
+            elif attribute.key in SLOTS:
+                code = builder.texts.code(_text(attribute.value))
+                self._inherited.append((SLOTS[attribute.key] + INHERITED, code))
+
+    def add(self, span: Span) -> None:
+        """Add one span. Raises Unreadable before anything of it is added."""
+        builder = self._builder
+        if span.trace_id != self._text:
+            self._trace = trace_id(span.trace_id, ".traceId")
+            self._text = span.trace_id
+        trace = self._trace
+        own_id = own_span_id(span.span_id, ".spanId")
+        parent_id = span_id(span.parent_span_id, ".parentSpanId")
+        start, duration = _times(span, builder.notes, trace)
+        links = [_link(link, index) for index, link in enumerate(span.links)] if span.links else []
+        failed = span.status is not None and span.status.code in _ERROR
+        row = builder.add(
+            trace, own_id, parent_id, start, duration, self._service, span.name or "", _kind(span.kind), failed
+        )
+        self.added += 1
+        for link in links:
+            if link:
+                builder.link(row, *link)
+        add_row, add_slot, add_code = builder.tag_rows.append, builder.tag_slots.append, builder.tag_codes.append
+        new_code = builder.texts.code
+        for attribute in span.attributes or ():
+            slot = SLOTS.get(attribute.key)
+            if slot is not None:
+                value = attribute.value
+                text = value.string_value if value is not None else ""
+                add_code(new_code(_text(value) if text is None else text))
+                add_row(row)
+                add_slot(slot)
+        for slot, code in self._inherited:
+            add_row(row)
+            add_slot(slot)
+            add_code(code)
+        events = bytes(span.events)
+        if _EXCEPTION.encode() in events:
+            self._add_exception(row, events)
+
+    def _add_exception(self, row: int, events: bytes) -> None:
+        """The type of an exception event, where no attribute says it."""
+        try:
+            entries = _EVENTS.decode(events)
+        except UNDECODABLE:
+            return
+        for entry in entries or ():
+            for attribute in entry.attributes or ():
+                if attribute.key == _EXCEPTION:
+                    self._builder.tag_slot(row, _EXCEPTION_SLOT, _text(attribute.value))
+
+
+_ERROR = (2, "2", "STATUS_CODE_ERROR")
+
+
+def _kind(kind: int | str | None) -> int:
+    """OpenTelemetry's number from the number or the name."""
+    if isinstance(kind, str):
+        name = kind.removeprefix("SPAN_KIND_").upper()
+        return int(name) if name in {"1", "2", "3", "4", "5"} else Kind.__members__.get(name, Kind.UNSET)
+    return kind if kind is not None and 1 <= kind <= 5 else 0
+
+
+def _times(span: Span, notes: Notes, trace: str) -> tuple[int, int]:
+    """Start and duration in ns. A span without an end takes no time."""
+    start = time_of_ns(span.start_time_unix_nano, notes, ".startTimeUnixNano", trace)
+    end = time_of_ns(span.end_time_unix_nano, notes, ".endTimeUnixNano", trace)
+    if not start:
+        notes.add(MISSING_TIME, 1, [trace])
+    return start, duration_ns(end - start, 1, start, notes, trace) if start and end else 0
+
+
+def _link(link: Link, index: int) -> tuple[str, int] | None:
+    """Trace and span of a link, None for an empty one."""
+    if not link.trace_id.strip("0") or not link.span_id.strip("0"):
+        return None
+    path = f".links[{index}]"
+    return trace_id(link.trace_id, path + ".traceId"), span_id(link.span_id, path + ".spanId")
+
+
+def _text(value: Value | None) -> str:
+    """The value of an attribute as text."""
+    if value is None:
+        return ""
+    if value.string_value is not None:
+        return value.string_value
+    if value.int_value is not None:
+        return text_of(value.int_value)
+    if value.bool_value is not None:
+        return text_of(value.bool_value)
+    if value.double_value is not None:
+        return text_of(value.double_value)
+    if value.bytes_value is not None:
+        return value.bytes_value
+    return text_of(value.array_value if value.array_value is not None else value.kvlist_value)

@@ -1,0 +1,173 @@
+"""A stream of bytes, plain or gzipped, in any format and order ▸ chunks of Spans."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from traceviz.notes import Notes, define
+from traceviz.sources import jaeger, otlp, scan, zipkin
+from traceviz.sources.fields import UNREADABLE_RECORD
+from traceviz.sources.split import Record, split
+from traceviz.spans import Spans, SpansBuilder, Texts
+
+SKIPPED_TEXT = define(
+    "skipped-text",
+    "{count} stretches of text in the input are no JSON and were passed over",
+    """Something stands before, between or after the JSON: a log line, a page of HTML, a progress bar.
+
+    Where nothing else was in the input, it is not what was meant: an address that answers with a page instead of
+    Jaeger's data, for example a wrong base path.""",
+)
+CUT_OFF = define(
+    "cut-off",
+    "{count} inputs end in the middle; what came before the end was used",
+    """The file is incomplete: a download that broke off, a disk that was full, a program that is still writing.
+
+    Traces after the cut are missing, and the last one may be.""",
+)
+REFUSAL = define(
+    "errors-in-answer",
+    "{count} answers of a server carry errors instead of traces, or beside them",
+    """The input is what a Jaeger answered, and the answer says that something went wrong, such as "trace not found".
+
+    Each example gives the server's own words. Traces beside the errors were used.""",
+)
+
+_READERS: dict[str, Callable[[bytes, str, SpansBuilder], None]] = {
+    "jaeger": jaeger.read,
+    "otlp": otlp.read,
+    "zipkin": zipkin.read,
+}
+_GZIP = b"\x1f\x8b"
+_PIECE = 512
+_BLOCK = 1 << 18
+
+#: A new `Texts` is begun after so many texts, or so many characters of them.
+_MOST_TEXTS = 500_000
+_MOST_CHARACTERS = 50_000_000
+
+
+def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -> Iterator[Spans]:
+    """Read the spans of a stream of byte blocks; `name` is the file or URL that messages say.
+
+    Yields chunks of at least `chunk_spans` rows, the last one smaller, in the order of the stream; a chunk is never
+    empty but for one case: notes that belong to no span come as a last Spans of no rows. So an empty input, or a
+    valid one without traces, yields nothing, and one in which nothing was readable yields only notes. The chunks own
+    their columns; several may share one `Texts`. A trace may be scattered over chunks.
+
+    Never raises for what the bytes say: what cannot be read is counted in `notes` under `unreadable-record` and its
+    kin, with file, path and value.
+    """
+    notes = Notes()
+    texts = _Bounded()
+    builder = SpansBuilder(texts.current())
+    for record in split(unzipped(blocks, name, notes)):
+        read = _READERS.get(record.what)
+        if read is None:
+            _note(record, name, builder.notes)
+            continue
+        read(record.data, f"{name}: {record.path}", builder)
+        if len(builder) >= chunk_spans:
+            yield builder.build()
+            builder = SpansBuilder(texts.current())
+    builder.notes.merge(notes)
+    if len(builder) or len(builder.notes):
+        yield builder.build()
+
+
+def unzipped(blocks: Iterable[bytes], name: str, notes: Notes) -> Iterator[bytes]:
+    """The blocks, decompressed where they begin like gzip; several members follow one another.
+
+    A stream that is cut off or damaged gives what came before, with a note.
+    """
+    stream = iter(blocks)
+    head = b""
+    for block in stream:
+        head += block
+        if len(head) >= len(_GZIP):
+            break
+    if not head.startswith(_GZIP):
+        if head:
+            yield head
+        yield from stream
+        return
+    unzip = _Unzip()
+    try:
+        for block in itertools.chain([head], stream):
+            for start in range(0, len(block), _PIECE):
+                unzip.feed(block[start : start + _PIECE])
+                if unzip.held >= _BLOCK:
+                    yield unzip.take()
+    except zlib.error as error:
+        notes.add(CUT_OFF, 1, [f"{name}: damaged gzip: {error}"])
+        yield unzip.take()
+        return
+    yield unzip.take()
+    if unzip.trailing:
+        notes.add(SKIPPED_TEXT, 1, [f"{name}: after the compressed data: {scan.shown(unzip.trailing)}"])
+    elif not unzip.member.eof:
+        notes.add(CUT_OFF, 1, [f"{name}: the gzip stream has no end"])
+
+
+class _Unzip:
+    """Decompresses gzip members one after another, in small pieces, because a damaged piece gives nothing at all."""
+
+    def __init__(self) -> None:
+        self.member = zlib.decompressobj(wbits=31)
+        self.held = 0
+        self.trailing = b""
+        self._parts: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        while data and not self.trailing:
+            if self.member.eof:
+                data = data.lstrip(b"\0")  # tapes and block devices pad with zeros
+                if not data:
+                    return
+                if not data.startswith(_GZIP[: len(data)]):
+                    self.trailing = data
+                    return
+                self.member = zlib.decompressobj(wbits=31)
+            part = self.member.decompress(data)
+            self._parts.append(part)
+            self.held += len(part)
+            data = self.member.unused_data
+
+    def take(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        self.held = 0
+        return taken
+
+
+def _note(record: Record, name: str, notes: Notes) -> None:
+    """Count what is not a record."""
+    text = f"{name}: {record.path}: {scan.shown(record.data)}"
+    if record.what == "junk":
+        notes.add(SKIPPED_TEXT, 1, [text])
+    elif record.what == "cut":
+        notes.add(CUT_OFF, 1, [f"{name}: {record.path}: it breaks off: {scan.shown(record.data[-40:])}"])
+    elif record.what == "refusal":
+        notes.add(REFUSAL, 1, [text])
+    elif record.what == "other":
+        what = f"expected a trace or a span, got {scan.shown(record.data)}"
+        notes.add(UNREADABLE_RECORD, 1, [f"{name}: {record.path}: {what}"])
+
+
+class _Bounded:
+    """Hands out one `Texts` for many chunks, and a new one before it grows too large."""
+
+    def __init__(self) -> None:
+        self._texts = Texts()
+        self._counted = 0
+        self._characters = 0
+
+    def current(self) -> Texts:
+        new = self._texts.values[self._counted :]
+        self._counted += len(new)
+        self._characters += sum(map(len, new))
+        if self._counted > _MOST_TEXTS or self._characters > _MOST_CHARACTERS:
+            self.__init__()  # type: ignore[misc]
+        return self._texts

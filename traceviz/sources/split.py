@@ -1,0 +1,404 @@
+"""Finds the records in a stream of bytes: traces of Jaeger, resource spans of OTLP, spans of Zipkin.
+
+Values are not parsed and the document is not held: what is in memory is the record being looked at, up to an eighth
+of its size more, and a block. Envelopes of any depth, lists of lists, JSON lines and documents after one another are
+walked through bracket by bracket; an object is a record by the keys that it has. Where a record does not end as JSON
+should, brackets outside of strings are counted, and the beginning of the next record ends it at the latest.
+
+    {"data":[{"traceID":"1f","spans":[…],"processes":{…}},…]}    ▸  Record("jaeger", "$.data[0]", b'{"traceID":"1f",…}')
+    {"result":{"resourceSpans":[{"resource":{…},…}]}}            ▸  Record("otlp", "$.result.resourceSpans[0]", b'{…}')
+    [[{"traceId":"1f","id":"2e",…}]]                             ▸  Record("zipkin", "$[0][0]", b'{"traceId":…}')
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from traceviz.sources import scan
+
+Format = Literal["jaeger", "otlp", "zipkin"]
+
+
+class Record(NamedTuple):
+    """A piece of the input. `path` is where it stands, such as `$.data[3]`, after "document 2 " where
+    there are several.
+
+    Besides the three formats `what` may be: "refusal", the errors that a server answered with; "header", the first
+    line of `traceviz fetch`; "other", JSON where a record should be; "junk", bytes that are no JSON at all;
+    "cut", the end of the input inside of a document.
+    """
+
+    what: Format | Literal["refusal", "header", "other", "junk", "cut"]
+    path: str
+    data: bytes
+
+
+#: Keys that hold records, or further envelopes with records.
+_ENVELOPES = frozenset({"data", "result", "resourceSpans", "batches", "trace", "traces"})
+#: Keys beside them that are understood: the errors of a server, the first line of `traceviz fetch`.
+_ASIDE: dict[str, Literal["refusal", "header"]] = {"errors": "refusal", "error": "refusal", "traceviz": "header"}
+
+_JAEGER_KEYS = frozenset({"spans", "processes"})
+_OTLP_KEYS = frozenset({"resource", "scopeSpans", "instrumentationLibrarySpans"})
+_ZIPKIN_PARTS = frozenset({"tags", "annotations", "binaryAnnotations", "localEndpoint", "remoteEndpoint"})
+_SKIPPED = _ZIPKIN_PARTS | {"warnings"}
+
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_FLAT = rb'\{(?:[^{}"]++|' + _TEXT + rb")*+\}"
+_FLAT_LIST = rb'\[(?:[^\[\]{}"]++|' + _TEXT + rb"|" + _FLAT + rb")*+\]"
+_VALUE = rb"(?:" + rb"|".join((_TEXT, _FLAT, _FLAT_LIST, rb'[^\s"{}\[\],]++')) + rb")"
+
+
+def _members_but(*keys: bytes) -> bytes:
+    """A pattern for any number of members with other keys."""
+    others = b"".join(rb'(?!"' + key + rb'")' for key in keys)
+    return rb"(?:" + others + _TEXT + rb"\s*+:\s*+" + _VALUE + rb"\s*+,\s*+)*+"
+
+
+def _beginning(*pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"\{\s*+" + b"".join(pattern), re.DOTALL)
+
+
+_COLON = rb"\s*+:\s*+"
+#: The beginning of a record, which no other record of its format contains outside of a string.
+_BEGINNING: dict[Format, re.Pattern[bytes]] = {
+    "jaeger": _beginning(_members_but(b"spans", b"processes"), rb'"(?:spans|processes)"', _COLON, rb"[\[{]"),
+    "otlp": _beginning(
+        _members_but(b"resource", b"scopeSpans", b"instrumentationLibrarySpans"),
+        rb'"(?:resource|scopeSpans|instrumentationLibrarySpans)"',
+        _COLON,
+        rb"[\[{]",
+    ),
+    "zipkin": _beginning(
+        _members_but(b"traceId", b"id"),
+        *(rb'(?:"traceId"', _COLON, _TEXT, rb"\s*+,\s*+", _members_but(b"id"), rb'"id"'),
+        *(rb'|"id"', _COLON, _TEXT, rb"\s*+,\s*+", _members_but(b"traceId"), rb'"traceId")'),
+        *(_COLON, rb'"'),
+    ),
+}
+
+_JUNK = re.compile(rb"[^\[{]*+")
+_LIST_OF_RECORDS = re.compile(rb"\[\s*(?:[\[{\]]|null|$)")
+_OPEN_KEY = re.compile(scan.OPEN_TEXT.pattern + rb'(?:"\s*)?')
+_EMPTY = re.compile(rb"\{\s*\}")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SHOWN = 200
+_LONG_SCALAR = 4096
+_LOOKAHEAD = 4096
+_DEEP = 20
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open bracket. `expected` says that records should be in it, `known` that something we know was."""
+
+    closing: int
+    expected: bool
+    start: bytes
+    path: str = ""
+    key: str | None = None
+    index: int = -1
+    awaits_value: bool = False
+    known: bool = False
+
+    @property
+    def step(self) -> str:
+        if self.closing == scan.CLOSING[0]:
+            return f"[{max(self.index, 0)}]"
+        return "" if self.key is None else f".{self.key}"
+
+
+def split(blocks: Iterable[bytes]) -> Iterator[Record]:
+    """The records of a stream of byte blocks of any size, in their order. Never raises for what the bytes say."""
+    return Splitter(blocks).records()
+
+
+class Splitter:
+    """The state of `split`. `held` is the largest number of bytes that were in the buffer at once."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self.held = 0
+        self._blocks = iter(blocks)
+        self._data = b""
+        self._at = 0
+        self._ended = False
+        self._frames: list[_Frame] = []
+        self._document = 0
+        self._in_junk = False
+        self._format: Format | None = None
+
+    def records(self) -> Iterator[Record]:
+        """Walk through the stream."""
+        if not self._more():
+            return
+        while len(self._data) < len(_BYTE_ORDER_MARK) and self._more():
+            pass
+        if self._data.startswith(_BYTE_ORDER_MARK):
+            self._at = len(_BYTE_ORDER_MARK)
+        while self._to_next_token():
+            first = self._data[self._at]
+            if first in scan.CLOSING:
+                yield from self._close()
+            elif first in scan.OPENING:
+                yield from self._open()
+            elif not self._frames:
+                yield from self._junk()
+            else:
+                yield from self._scalar()
+        if self._frames:
+            yield Record("cut", self._path(), self._data[-_SHOWN:])
+
+    def _more(self) -> bool:
+        """Let go of what lies behind and read on, by at least an eighth of what stays, so that looking at a long
+        record again and again costs no more than a few times its length. False at the end."""
+        if self._ended:
+            return False
+        rest = self._data[self._at :]
+        parts, wanted, got = [rest], max(1, len(rest) // 8), 0
+        while got < wanted:
+            block = next(self._blocks, None)
+            if block is None:
+                self._ended = True
+                break
+            parts.append(block)
+            got += len(block)
+        self._data, self._at = b"".join(parts), 0
+        self.held = max(self.held, len(self._data))
+        return got > 0
+
+    def _to_next_token(self) -> bool:
+        """Step over whitespace and commas; False at the end of the stream."""
+        while True:
+            gap = scan.GAP.match(self._data, self._at)
+            self._at = gap.end() if gap else self._at
+            if self._at < len(self._data):
+                return True
+            if not self._more():
+                return False
+
+    def _path(self) -> str:
+        """Where the walk stands."""
+        frames = self._frames
+        steps = [frame.step for frame in frames[-_DEEP:]]
+        prefix = f"document {self._document} $" if self._document > 1 else "$"
+        return prefix + ("…" if len(frames) > _DEEP else "") + "".join(steps)
+
+    def _begin_value(self) -> bool:
+        """A value begins: count it where it stands, and say whether a record is expected here."""
+        self._in_junk = False
+        if not self._frames:
+            self._document += 1
+            return True
+        frame = self._frames[-1]
+        frame.awaits_value = False
+        if frame.closing == scan.CLOSING[0]:
+            frame.index += 1
+            return frame.expected
+        return frame.expected and frame.key in _ENVELOPES
+
+    def _open(self) -> Iterator[Record]:
+        """An object or a list begins: a record is handed out, anything else is walked into."""
+        is_list = self._data[self._at] == scan.OPENING[0]
+        if not self._frames and is_list and not self._is_list_of_records():
+            yield from self._junk()
+            return
+        frame = self._frames[-1] if self._frames else None
+        if frame and frame.awaits_value and frame.expected and frame.key in _ASIDE:
+            yield from self._aside(_ASIDE[frame.key])
+            return
+        what = "envelope" if is_list else self._classify()
+        if what == "nothing" and frame is None:
+            yield from self._junk()
+            return
+        expected = self._begin_value()
+        if what == "nothing" and expected and self._format:
+            what = self._format  # no key can be read, but it stands among records
+        if what == "envelope" or what == "nothing":
+            self._push(expected)
+            return
+        end = self._end() or self._end_of_broken(what)
+        self._know()
+        self._format = what
+        yield Record(what, self._path(), self._data[self._at : end])
+        self._at = end
+
+    def _is_list_of_records(self) -> bool:
+        while not (found := _LIST_OF_RECORDS.match(self._data, self._at)) or found.end() == len(self._data):
+            if self._data[self._at + 1 :].strip() or not self._more():
+                break
+        return found is not None
+
+    def _push(self, expected: bool) -> None:
+        """Walk into the object or list that begins here."""
+        closing = scan.CLOSING[scan.OPENING.index(self._data[self._at])]
+        start = self._excerpt() if expected else b""
+        self._frames.append(_Frame(closing, expected, start, self._path() if expected else ""))
+        self._at += 1
+
+    def _excerpt(self) -> bytes:
+        """What stands here, for a message, the same however the stream is cut into blocks."""
+        while len(self._data) - self._at < _SHOWN and self._more():
+            pass
+        return self._data[self._at : self._at + _SHOWN]
+
+    def _know(self) -> None:
+        if self._frames:
+            self._frames[-1].known = True
+
+    def _close(self) -> Iterator[Record]:
+        """A bracket closes. One too many is passed over, a wrong one closes what is open."""
+        self._at += 1
+        if not self._frames:
+            return
+        frame = self._frames.pop()
+        if frame.known:
+            self._know()
+        elif frame.expected and frame.closing == scan.CLOSING[1] and not _EMPTY.match(frame.start):
+            yield Record("other", frame.path, frame.start[: scan.balanced_end(frame.start, 0)])
+
+    def _aside(self, what: Literal["refusal", "header"]) -> Iterator[Record]:
+        """An object or list that is understood and holds no records: hand it out in one piece."""
+        self._begin_value()
+        end = self._end()
+        if end is None:
+            self._push(False)
+            return
+        yield Record(what, self._path(), self._data[self._at : end])
+        self._at = end
+
+    def _scalar(self) -> Iterator[Record]:
+        """A key, or a text, number or word that stands where a value does."""
+        frame = self._frames[-1]
+        in_object = frame.closing == scan.CLOSING[1]
+        if in_object and not frame.awaits_value:
+            self._key(frame)
+            return
+        end = self._scalar_end()
+        value = self._data[self._at : end]
+        expected = self._begin_value()
+        if value == b"null":
+            pass
+        elif in_object and frame.expected and frame.key in _ASIDE:
+            yield Record(_ASIDE[frame.key], self._path(), value[:_SHOWN])
+        elif expected:
+            yield Record("other", self._path(), value[:_SHOWN])
+        self._at = end
+
+    def _key(self, frame: _Frame) -> None:
+        """The key of a member; what is no key is passed over."""
+        while True:
+            found = scan.KEY.match(self._data, self._at)
+            if found is not None and (found.end() < len(self._data) or self._ended):
+                break
+            if found is None and not _OPEN_KEY.fullmatch(self._data, self._at):
+                self._at = self._scalar_end()
+                return
+            if not self._more():
+                self._at = len(self._data)
+                return
+        frame.key, frame.awaits_value = scan.text_of_key(found), True
+        frame.known = frame.known or frame.key in _ENVELOPES or frame.key in _ASIDE
+        self._at = found.end()
+
+    def _scalar_end(self) -> int:
+        """Where the text, number or word ends that stands here."""
+        while True:
+            data, at = self._data, self._at
+            found = scan.STRING.match(data, at)
+            if found:
+                return found.end()
+            found = scan.OPEN_TEXT.match(data, at) or scan.SCALAR.match(data, at)
+            if found is None:
+                return at + 1
+            too_long = data[at] != ord('"') and found.end() - at > _LONG_SCALAR
+            if found.end() < len(data) or too_long or not self._more():
+                return found.end()
+
+    def _junk(self) -> Iterator[Record]:
+        """Bytes between documents that are no JSON, handed out once for every stretch of them."""
+        if not self._in_junk:
+            self._in_junk = True
+            path = f"after document {self._document}" if self._document else "$"
+            yield Record("junk", path, self._excerpt())
+        found = _JUNK.match(self._data, self._at + 1)
+        self._at = found.end() if found else len(self._data)
+
+    def _classify(self) -> Format | Literal["envelope", "nothing"]:
+        """What the object is that begins here, by its first keys."""
+        while True:
+            what = _kind_of_object(self._data, self._at, self._ended)
+            if what is not None:
+                return what
+            self._more()
+
+    def _end(self) -> int | None:
+        """Where the object or list ends that begins here; None where it is broken or cut off."""
+        while True:
+            end = scan.whole(self._data, self._at)
+            if end >= 0:
+                return end
+            if end == scan.BROKEN or not self._more():
+                return None
+
+    def _end_of_broken(self, what: Format) -> int:
+        """Where a record ends that is no JSON: at its bracket, at the next record, or with the stream.
+
+        A quote too few turns texts inside out, so that the bracket that seems to close it may stand in a text of the
+        next record: the beginning of that one goes before, and is looked for a little further.
+        """
+        while True:
+            end = scan.balanced_end(self._data, self._at)
+            last = len(self._data) if end is None else end + _LOOKAHEAD
+            following = _BEGINNING[what].search(self._data, self._at + 1, last)
+            if following and (end is None or following.start() < end):
+                return following.start()
+            if self._ended or (end is not None and last <= len(self._data)):
+                return len(self._data) if end is None else end
+            self._more()
+
+
+def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["envelope", "nothing"] | None:
+    """The kind of the object at `start`; None where more bytes are needed to tell."""
+    seen: set[str] = set()
+    at = start + 1
+    while True:
+        gap = scan.GAP.match(data, at)
+        at = gap.end() if gap else at
+        key = scan.KEY.match(data, at)
+        if key is None:
+            unfinished = at == len(data) or _OPEN_KEY.fullmatch(data, at) is not None
+            break
+        name = scan.text_of_key(key)
+        seen.add(name)
+        if name in _JAEGER_KEYS:
+            return "jaeger"
+        if name in _OTLP_KEYS:
+            return "otlp"
+        if "traceId" in seen and "id" in seen:
+            return "zipkin"
+        if name in _ENVELOPES or name in _ASIDE:
+            return "envelope"
+        at = key.end()
+        if data[at : at + 1] and data[at] in scan.OPENING and name not in _SKIPPED:
+            return _by_keys(seen)
+        end = scan.end_of(data, at) if at < len(data) else None
+        unfinished = end is None or end == len(data)
+        if end is None or unfinished:
+            break
+        at = end
+    if unfinished and not ended:
+        return None
+    if not seen and data[at : at + 1] != b"}":
+        return "nothing"
+    what = _by_keys(seen)
+    broken = data[at : at + 1] != b"}"
+    return "zipkin" if broken and what == "envelope" and seen & _ZIPKIN_PARTS else what
+
+
+def _by_keys(seen: set[str]) -> Format | Literal["envelope"]:
+    if "traceId" in seen and "spanId" not in seen:
+        return "zipkin"
+    return "jaeger" if "traceID" in seen and "spanID" not in seen else "envelope"
