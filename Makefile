@@ -25,8 +25,8 @@ bench: $(STAMP)
 	$(BIN)/pytest tests/bench -m bench -s
 
 # One lock for the Makefile and CI: every version that is installed, with the hashes of its files.
-$(STAMP): pyproject.toml requirements.lock .ci/venv.py
-	$(PYTHON) .ci/venv.py $(VENV)
+$(STAMP): pyproject.toml requirements.lock .ci/make_venv.py
+	$(PYTHON) .ci/make_venv.py $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 import traceviz
 from traceviz import Report
 
@@ -21,9 +19,3 @@ FORMATS = {"v1": "v1/traces.json.gz", "v3": "v3/traces.json.gz", "zipkin": "zipk
 def recorded(case: str, form: str) -> Report:
     """The report of a recorded mesh, of the requests that came through its ingress."""
     return traceviz.load(str(MESH / case / FORMATS[form]), service="istio-ingress").report()
-
-
-@pytest.fixture
-def recording() -> str:
-    """The file that the doctests read."""
-    return str(MESH / "seed_504" / FORMATS["v1"])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from documents_made import (
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.documents_made import (
     HOSTILE,
     article,
     chain,
@@ -20,21 +25,20 @@ from documents_made import (
     one_node,
     two_faults,
 )
-from drawing import words
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
+from tests.drawing import words
 from traceviz.documents import ErrorsDocument, GraphDocument
-from traceviz.render.dot import dot, quoted
+from traceviz.render.dot import dot, quoted, quoted_tooltip
 from traceviz.render.layout import draw
 from traceviz.render.picture import picture
 from traceviz.render.words import name, shorten
 
+SVG = "{http://www.w3.org/2000/svg}"
 NASTY = st.text(st.characters(exclude_categories=()) | st.sampled_from('\\"<>&|{}N;#%\n'), min_size=1, max_size=25)
 
 
-def laid_out(source: str) -> dict:
-    return json.loads(draw(source, "json"))
+def laid_out(source: str) -> dict[str, Any]:
+    layout: dict[str, Any] = json.loads(draw(source, "json"))
+    return layout
 
 
 def test_ids_are_generated_and_names_only_labels() -> None:
@@ -72,20 +76,37 @@ def test_the_engine_reads_back_every_node_and_edge(documents: tuple[GraphDocumen
     assert edges == {edge.id for edge in made.edges}
 
 
-@settings(max_examples=60, deadline=None)
+def drawn_texts(source: str, identifier: str) -> tuple[list[str], str | None]:
+    """The words and the tooltip of a group in the SVG."""
+    root = ElementTree.fromstring(draw(source, "svg"))
+    group = next(group for group in root.iter(f"{SVG}g") if group.get("id") == identifier)
+    return [text.text or "" for text in group.iter(f"{SVG}text")], group.findtext(f"{SVG}title")
+
+
+@settings(max_examples=80, deadline=None)
 @given(NASTY)
+@example("\\")
+@example("\\N \\G \\E \\l")
+@example("&amp;&lt;&#92;")
 def test_a_name_drawn_is_the_name_given(text: str) -> None:
-    made = graph([], nodes=[node(text, calls=1)])
-    drawn = [word.box.text for word in words(laid_out(dot(picture(made)))) if word.box.owner == "N1"]
-    assert drawn[0] == shorten(name(text), 32)
+    made = graph([edge("a", text)], nodes=[node(text, calls=1)], service=text)
+    source = dot(picture(made, ui_url="http://localhost"))
+    drawn = picture(made)
+    named = next(one for one in drawn.nodes if one.full_name == name(text))
+    words_drawn, tooltip = drawn_texts(source, named.id)
+    assert words_drawn[0].replace("\u00a0", " ") == shorten(name(text), 32).replace("\u00a0", " ")
+    assert tooltip is not None
+    assert tooltip.split("\n")[0] == name(text)
+    _, tooltip = drawn_texts(source, "E1")
+    assert str(tooltip).split("\n")[0] == f"a → {name(text)}"
 
 
 @settings(max_examples=60, deadline=None)
 @given(NASTY)
 def test_a_quoted_text_comes_back_from_the_engine(text: str) -> None:
     shown = name(text)
-    layout = laid_out(f"digraph {{ bgcolor=white; a [shape=box, label={quoted(shown)}] }}")
-    assert [op["text"] for op in layout["objects"][0]["_ldraw_"] if op["op"] == "T"] == [shown]
+    source = f'digraph traceviz {{ a [id="N1", label={quoted(shown)}, tooltip={quoted_tooltip(shown)}] }}'
+    assert drawn_texts(source, "N1") == ([shown], shown)
 
 
 def test_the_failing_hop_is_drawn_double_and_its_node_heavy() -> None:

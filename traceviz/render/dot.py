@@ -1,4 +1,5 @@
-"""The picture as DOT. Ids are generated, names are only labels, and all text passes through `quoted` or `cell_text`."""
+"""The picture as DOT. Ids are generated, names are only labels, and text passes through
+`quoted`, `quoted_tooltip` or `cell_text`."""
 
 from __future__ import annotations
 
@@ -74,24 +75,31 @@ class Markup(str):
 
 
 def quoted(text: str) -> str:
-    """Text as a DOT string that means exactly this text wherever Graphviz interprets escapes and entities."""
+    """Text as a DOT string that means exactly this text where Graphviz interprets escapes and entities once."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("&", "&amp;")
     return f'"{escaped}"'
 
 
+def quoted_tooltip(text: str) -> str:
+    """Text as a DOT string for a tooltip, where Graphviz interprets escapes twice."""
+    return quoted(text.replace("\\", "\\\\"))
+
+
 def cell_text(text: str) -> str:
-    """Text for inside HTML-like markup, where `\\N` would become the name of the node as well."""
-    return escape(text, quote=True).replace("\\", "&#92;")
+    """Text for inside HTML-like markup, where escapes such as `\\N`, the name of the node, are interpreted too."""
+    return escape(text, quote=True).replace("\\", "\\\\")
 
 
 def _attributes(values: Mapping[str, object]) -> str:
-    return f"[{', '.join(f'{key}={_value(value)}' for key, value in values.items() if value is not None)}]"
+    return f"[{', '.join(f'{key}={_value(key, value)}' for key, value in values.items() if value is not None)}]"
 
 
-def _value(value: object) -> str:
+def _value(key: str, value: object) -> str:
     if isinstance(value, Markup):
         return f"<{value}>"
-    return quoted(value) if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    return quoted_tooltip(value) if key.endswith("tooltip") else quoted(value)
 
 
 def _graph_attributes(picture: Picture) -> dict[str, object]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from rich.cells import cell_len
 
@@ -147,7 +147,15 @@ def web_address(url: str) -> str:
         raise UsageError("the address of Jaeger's page cannot be read", "write it as http://HOST:PORT/PATH") from None
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError("the address of Jaeger's page must start with http:// or https://", "http://localhost:16686")
-    return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path.rstrip("/"), "", ""))
+    return urlunsplit(
+        (
+            parts.scheme,
+            (f"[{host}]" if ":" in host else host) + port,
+            quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~"),
+            "",
+            "",
+        )
+    )
 
 
 def sources(document: Document, cells: int = 60) -> str:

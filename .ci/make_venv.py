@@ -1,4 +1,4 @@
-"""Make a virtual environment with pip from nothing but Python: `python3 .ci/venv.py .venv`.
+"""Make a virtual environment with pip from nothing but Python: `python3 .ci/make_venv.py .venv`.
 
 Debian ships Python without ensurepip, so that `python3 -m venv` alone fails there. Then pip itself is fetched as
 one file whose hash is pinned here; that hash vouches for it, also on a machine without certificates.
@@ -80,5 +80,5 @@ def fetch(url: str) -> bytes:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python3 .ci/venv.py FOLDER")
+        sys.exit("usage: python3 .ci/make_venv.py FOLDER")
     sys.exit(main(sys.argv[1]))
