@@ -75,6 +75,11 @@ def test_a_row_with_several_callers_marks_each_of_their_edges() -> None:
     assert node_of(drawn, "x").marks[0].title == "look here first"
 
 
+def test_only_where_a_rule_of_the_mesh_failed_calls_are_its_rules_to_look_at() -> None:
+    assert node_of(picture(*article()), "service-python").marks[0].title == "look at its mesh rules first"
+    assert node_of(picture(*kinds()), "inventory").marks[0].title == "look here first"
+
+
 def test_a_row_without_a_caller_marks_the_node() -> None:
     row = hop(1, None, "lonely", where="callee", reason="application-error", blame=None, callers={})
     assert node_of(picture(one_node(), errors([row])), "lonely").marks

@@ -1,15 +1,17 @@
 """traceviz: who calls whom, how slow and how broken is each call, which hop broke first, and why.
 
 >>> import traceviz
->>> recording = getfixture("recording")
->>> report = traceviz.load(recording, service="istio-ingress").report()
->>> [(hop["caller"], hop["callee"], hop["reason"]) for hop in report.errors()["failing_hops"]][0]
-('istio-ingress', 'service-python', 'fault-injected')
+>>> from traceviz.demo import serve_recording
+>>> with serve_recording() as jaeger:
+...     report = traceviz.load(jaeger.url, service="istio-ingress", since="10m").report()
+>>> first = report.errors()["failing_hops"][0]
+>>> first["caller"], first["callee"], first["reason"], first["failed_traces"]
+('istio-ingress', 'service-python', 'fault-injected', 17)
 >>> graph = report.to_networkx()
 >>> sorted(graph.successors("service-python"))
 ['service-lua', 'service-node']
 >>> traceviz.render(report, "svg")[:5]
-b'<?xml'
+'<?xml'
 """
 
 from traceviz.analyze.report import Report

@@ -244,7 +244,8 @@ def deduced(column: str) -> int:
     return _COLUMNS[column] * RANKS + _DEDUCED
 
 
-_Row = tuple[int, int, int, int, int, int, int, int, bool, bool]
+_CODE_BITS = 32
+_Row = tuple[int, int, int, int, int, int, int, int, bool, bool, int]
 
 
 class SpansBuilder:
@@ -253,17 +254,18 @@ class SpansBuilder:
     `add` gives the row; `tag` and `link` add to a row. Ids are what the reader normalised them to:
     trace ids as 32 hex digits, span ids as integers below 2**64, times in ns.
 
-    Readers, for whom tags are most of the work, append to the three lists of equal length `tag_rows`,
-    `tag_slots` (values of `SLOTS`) and `tag_codes` themselves. The lowest slot of a column with a text wins, then the
-    one that was appended first. The tags `error`, `span.kind` and `otel.status_code` become `error` and `kind`.
+    Readers, for whom tags are most of the work, append to `tags` themselves what `packed` gives, always for the row
+    added last, and look it up in `known` (tag name ▸ text ▸ what `packed` gave) before they ask. The lowest slot of a
+    column with a text wins, then the one that came first. The tags `error`, `span.kind` and `otel.status_code` become
+    `error` and `kind`.
     """
 
     def __init__(self, texts: Texts | None = None) -> None:
         self.texts = Texts() if texts is None else texts
         self.notes = Notes()
-        self.tag_rows: list[int] = []
-        self.tag_slots: list[int] = []
-        self.tag_codes: list[int] = []
+        self.tags: list[int] = []
+        self.known: dict[str, dict[str, int]] = {tag: {} for tag in SLOTS}
+        self._later: list[tuple[int, int]] = []
         self._trace_of: dict[str, int] = {}
         self._rows: list[_Row] = []
         self._links: list[tuple[int, str, int]] = []
@@ -287,21 +289,27 @@ class SpansBuilder:
         """Add one span and give its row."""
         code = self.texts.code
         trace = self._trace_of.setdefault(trace_id, len(self._trace_of))
-        rows = self._rows
-        rows.append(
-            (trace, span_id, parent_id, start_ns, duration_ns, code(service), code(operation), kind, error, shared)
-        )
-        return len(rows) - 1
+        first_tag = len(self.tags)
+        service_code, operation_code = code(service), code(operation)
+        row = (trace, span_id, parent_id, start_ns, duration_ns, service_code, operation_code, kind, error, shared)
+        self._rows.append((*row, first_tag))
+        return len(self._rows) - 1
+
+    def packed(self, tag: str, text: str) -> int:
+        """A tag of `SLOTS` with its text, as an entry of `tags`."""
+        texts = self.known[tag]
+        entry = texts.get(text)
+        if entry is None:
+            entry = texts[text] = self.packed_slot(SLOTS[tag], text)
+        return entry
+
+    def packed_slot(self, slot: int, text: str) -> int:
+        """A text under a slot, as an entry of `tags`."""
+        return slot << _CODE_BITS | self.texts.code(text)
 
     def tag(self, row: int, column: str, text: str) -> None:
-        """Set a column of `TAGS` for a row; the first text that is not empty wins."""
-        self.tag_slot(row, _COLUMNS[column] * RANKS, text)
-
-    def tag_slot(self, row: int, slot: int, text: str) -> None:
-        """Add a tag under a slot."""
-        self.tag_rows.append(row)
-        self.tag_slots.append(slot)
-        self.tag_codes.append(self.texts.code(text))
+        """Set a column of `TAGS` for any row; the first text that is not empty wins."""
+        self._later.append((row, self.packed_slot(_COLUMNS[column] * RANKS, text)))
 
     def link(self, row: int, trace_id: str, span_id: int) -> None:
         """Keep a reference of a row that is not its parent."""
@@ -309,10 +317,16 @@ class SpansBuilder:
 
     def build(self) -> Spans:
         """The Spans of everything added. The builder is spent afterwards."""
-        columns: list[Sequence[int]] = list(zip(*self._rows, strict=True)) or [()] * 10
-        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared = columns
-        rows, codes = np.array(self.tag_rows, np.int32), np.array(self.tag_codes, np.int32)
-        slots = np.array(self.tag_slots, np.int16)
+        columns: list[Sequence[int]] = list(zip(*self._rows, strict=True)) or [()] * 11
+        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared, first_tag = columns
+        counts = np.diff([*first_tag, len(self.tags)]) if first_tag else np.zeros(0, np.int64)
+        rows = np.repeat(np.arange(len(trace), dtype=np.int32), counts)
+        entries = np.array(self.tags, np.int64)
+        if self._later:
+            later = np.array(self._later, np.int64)
+            rows, entries = np.append(rows, later[:, 0].astype(np.int32)), np.append(entries, later[:, 1])
+        slots = (entries >> _CODE_BITS).astype(np.int16)
+        codes = (entries & (1 << _CODE_BITS) - 1).astype(np.int32)
         tags = self._tag_columns(rows, slots, codes)
         special = {name: tags.pop(name, None) for name in _SPECIAL}
         said = slots == SLOTS["error"]

@@ -142,7 +142,7 @@ def _title(picture: Picture) -> Markup:
     failed = any(edge.marks for edge in picture.edges) or any(node.marks for node in picture.nodes)
     lines += [_line(text, NAME_SIZE, colours.text["failing"] if failed else colours.ink) for text in picture.verdict]
     table = _table(lines, align="LEFT", padding=2)
-    indent = '<TD WIDTH="10"></TD>'
+    indent = '<TD WIDTH="6"></TD>'
     return Markup(f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0"><TR>{indent}<TD>{table}</TD></TR></TABLE>')
 
 

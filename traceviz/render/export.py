@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,8 @@ from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.render.words import REPLACEMENT
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_UNWRITABLE = re.compile("[\ud800-\udfff\0]")
+_NEEDS_QUOTES = re.compile('[",\r\n]')
 #: A spreadsheet takes a cell that starts so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -79,16 +79,13 @@ def to_csv(document: GraphDocument | ErrorsDocument) -> str:
     Counts become `200=31;504=35`, lists `a;b`, what is not known an empty cell, true and false those words. Values of
     spans are written by strangers: text that a spreadsheet would take for a formula (it starts with = + - @, a tab or
     a line's end) gets a `'` in front, and so does text that starts with `'`; take one leading `'` off to have the text
-    back. Numbers are never touched.
+    back. Numbers are never touched. Half a surrogate pair and NUL become `�`.
     """
     whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
     columns, rows = (GRAPH_COLUMNS, whole["edges"]) if "edges" in whole else (ERRORS_COLUMNS, whole["failing_hops"])
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(_at(row, column)) for column in columns])
-    return _SURROGATES.sub(REPLACEMENT, out.getvalue())
+    lines = [",".join(columns)]
+    lines += [",".join(_quoted(_cell(_at(row, column))) for column in columns) for row in rows]
+    return _UNWRITABLE.sub(REPLACEMENT, "\n".join(lines)) + "\n"
 
 
 def _at(row: Mapping[str, object], column: str) -> object:
@@ -123,4 +120,9 @@ def _joined(value: object) -> str:
 
 
 def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text.replace("\0", REPLACEMENT)
+    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
+
+
+def _quoted(cell: str) -> str:
+    """In quotes where a comma, a quote or any end of a line is in it; Python's csv overlooks a lone carriage return."""
+    return '"' + cell.replace('"', '""') + '"' if _NEEDS_QUOTES.search(cell) else cell

@@ -9,6 +9,8 @@ from traceviz.render.words import counted, keys, name, shorten
 
 #: A reason is a code of CONTRACT; whatever else stands there is cut.
 REASON_CELLS = 40
+#: Reasons that a rule of the mesh made, named after the workload it is for: its program did nothing.
+RULES_OF_THE_MESH = ("fault-injected", "circuit-breaker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,7 @@ def _hop_mark(row: FailingHop) -> Mark:
 
 
 def _node_mark(row: FailingHop) -> Mark:
-    mesh_rule = row["where"] == "caller-proxy" and row["blame"] == row["callee"]
-    what = "at its mesh rules" if mesh_rule else "here"
+    what = "at its mesh rules" if row["reason"] in RULES_OF_THE_MESH else "here"
     return Mark(
         rank=row["rank"],
         title=f"look {what} first" if row["rank"] == 1 else f"look {what}",

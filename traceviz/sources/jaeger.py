@@ -26,7 +26,7 @@ from traceviz.sources.fields import (
 )
 from traceviz.spans import INHERITED, SLOTS, SpansBuilder, deduced
 
-_EXCEPTION = b"exception.type"
+_EXCEPTION = "exception.type"
 _EXCEPTION_SLOT = deduced("error_type")
 _RANKS = {"CHILD_OF": 0, "FOLLOWS_FROM": 1}
 
@@ -69,7 +69,7 @@ class Span(
     process_id: str | None = None
     process: Process | None = None
     tags: list[Tag] | None = None
-    logs: msgspec.Raw = msgspec.Raw(b"[]")
+    logs: list[msgspec.Raw] | None = None
 
 
 class Log(msgspec.Struct, gc=False):
@@ -85,7 +85,7 @@ class Trace(msgspec.Struct, gc=False, rename={"trace_id": "traceID"}):
 _TRACE = msgspec.json.Decoder(Trace)
 _SPAN = msgspec.json.Decoder(Span)
 _PROCESS = msgspec.json.Decoder(Process)
-_LOGS = msgspec.json.Decoder(list[Log] | None)
+_LOG = msgspec.json.Decoder(Log)
 _TEXT = msgspec.json.Decoder(str | None)
 
 
@@ -148,7 +148,7 @@ class _Rows:
         self._builder = builder
         self._default_trace = trace_id
         self._processes = processes
-        self._services: dict[str | None, tuple[str, list[tuple[int, int]]]] = {}
+        self._services: dict[str | None, tuple[str, list[int]]] = {}
         self._text: str | None = None
         self._trace = ""
 
@@ -180,33 +180,29 @@ class _Rows:
             for link_trace, link_span in links:
                 builder.link(row, link_trace, link_span)
         if span.tags:
-            self._add_tags(row, span.tags)
-        for slot, code in inherited:
-            builder.tag_rows.append(row)
-            builder.tag_slots.append(slot)
-            builder.tag_codes.append(code)
-        logs = bytes(span.logs)
-        if _EXCEPTION in logs:
-            self._add_exception(row, logs)
+            self._add_tags(span.tags)
+        if inherited:
+            builder.tags += inherited
+        if span.logs:
+            self._add_exception(span.logs)
 
-    def _add_tags(self, row: int, tags: list[Tag]) -> None:
+    def _add_tags(self, tags: list[Tag]) -> None:
         """The part that most of the time goes into: some twenty tags a span."""
         builder = self._builder
-        slot_of, codes, new_code = SLOTS.get, builder.texts.codes, builder.texts.code
-        add_row, add_slot, add_code = builder.tag_rows.append, builder.tag_slots.append, builder.tag_codes.append
-        for tag in tags:
-            slot = slot_of(tag.key)
-            if slot is not None:
-                text = tag.value
-                if type(text) is not str:
-                    text = text_of(text)
-                code = codes.get(text)
-                add_code(new_code(text) if code is None else code)
-                add_row(row)
-                add_slot(slot)
+        entries, known, packed = builder.tags, builder.known.get, builder.packed
+        before, add = len(entries), entries.append
+        try:
+            for tag in tags:
+                texts = known(tag.key)
+                if texts is not None:
+                    entry = texts.get(tag.value)
+                    add(packed(tag.key, text_of(tag.value)) if entry is None else entry)
+        except TypeError:  # a list or an object cannot be looked up
+            del entries[before:]
+            entries.extend(packed(tag.key, text_of(tag.value)) for tag in tags if tag.key in SLOTS)
 
-    def _service(self, span: Span) -> tuple[str, list[tuple[int, int]]]:
-        """Name of the service and the tags that spans have from their process, as slots and codes."""
+    def _service(self, span: Span) -> tuple[str, list[int]]:
+        """Name of the service and the tags that spans have from their process, as entries of the builder."""
         if span.process is not None:
             return self._inherited(span.process)
         known = self._services.get(span.process_id)
@@ -215,10 +211,10 @@ class _Rows:
             known = self._services[span.process_id] = ("", []) if process is None else self._inherited(process)
         return known
 
-    def _inherited(self, process: Process) -> tuple[str, list[tuple[int, int]]]:
-        code = self._builder.texts.code
-        slots = [(SLOTS[tag.key] + INHERITED, tag) for tag in process.tags or () if tag.key in SLOTS]
-        return process.service or "", [(slot, code(text_of(tag.value))) for slot, tag in slots]
+    def _inherited(self, process: Process) -> tuple[str, list[int]]:
+        packed = self._builder.packed_slot
+        tags = [tag for tag in process.tags or () if tag.key in SLOTS]
+        return process.service or "", [packed(SLOTS[tag.key] + INHERITED, text_of(tag.value)) for tag in tags]
 
     def _parent(self, references: list[Reference]) -> tuple[int, list[tuple[str, int]]]:
         """The parent, CHILD_OF before FOLLOWS_FROM and only of this trace, and all other references."""
@@ -243,13 +239,15 @@ class _Rows:
         _, parent_id = named.pop(ranks.index(best))
         return parent_id, named
 
-    def _add_exception(self, row: int, logs: bytes) -> None:
+    def _add_exception(self, logs: list[msgspec.Raw]) -> None:
         """The type of an exception that was logged, where no tag says it."""
-        try:
-            entries = _LOGS.decode(logs)
-        except UNDECODABLE:
-            return
-        for entry in entries or ():
-            for field in entry.fields or ():
-                if field.key == _EXCEPTION.decode():
-                    self._builder.tag_slot(row, _EXCEPTION_SLOT, text_of(field.value))
+        for log in logs:
+            if _EXCEPTION.encode() not in bytes(log):
+                continue
+            try:
+                fields = _LOG.decode(log).fields or ()
+            except UNDECODABLE:
+                continue
+            for field in fields:
+                if field.key == _EXCEPTION:
+                    self._builder.tags.append(self._builder.packed_slot(_EXCEPTION_SLOT, text_of(field.value)))

@@ -78,7 +78,7 @@ class Span(msgspec.Struct, gc=False, rename="camel"):
     attributes: list[Attribute] | None = None
     links: list[Link] | None = None
     status: Status | None = None
-    events: msgspec.Raw = msgspec.Raw(b"[]")
+    events: list[msgspec.Raw] | None = None
 
 
 class Scope(msgspec.Struct, gc=False):
@@ -94,7 +94,7 @@ class ResourceSpans(msgspec.Struct, gc=False, rename="camel"):
 _RESOURCE_SPANS = msgspec.json.Decoder(ResourceSpans)
 _RESOURCE = msgspec.json.Decoder(Resource | None)
 _SPAN = msgspec.json.Decoder(Span)
-_EVENTS = msgspec.json.Decoder(list[Event] | None)
+_EVENT = msgspec.json.Decoder(Event)
 
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans")
 
@@ -170,15 +170,15 @@ class _Rows:
         self.added = 0
         self._builder = builder
         self._service = ""
-        self._inherited: list[tuple[int, int]] = []
+        self._inherited: list[int] = []
         self._text: str | None = None
         self._trace = ""
         for attribute in (resource.attributes if resource else None) or ():
             if attribute.key == "service.name":
                 self._service = _text(attribute.value)
             elif attribute.key in SLOTS:
-                code = builder.texts.code(_text(attribute.value))
-                self._inherited.append((SLOTS[attribute.key] + INHERITED, code))
+                slot = SLOTS[attribute.key] + INHERITED
+                self._inherited.append(builder.packed_slot(slot, _text(attribute.value)))
 
     def add(self, span: Span) -> None:
         """Add one span. Raises Unreadable before anything of it is added."""
@@ -199,34 +199,31 @@ class _Rows:
         for link in links:
             if link:
                 builder.link(row, *link)
-        add_row, add_slot, add_code = builder.tag_rows.append, builder.tag_slots.append, builder.tag_codes.append
-        new_code = builder.texts.code
+        entries, known, packed = builder.tags, builder.known.get, builder.packed
         for attribute in span.attributes or ():
-            slot = SLOTS.get(attribute.key)
-            if slot is not None:
+            texts = known(attribute.key)
+            if texts is not None:
                 value = attribute.value
-                text = value.string_value if value is not None else ""
-                add_code(new_code(_text(value) if text is None else text))
-                add_row(row)
-                add_slot(slot)
-        for slot, code in self._inherited:
-            add_row(row)
-            add_slot(slot)
-            add_code(code)
-        events = bytes(span.events)
-        if _EXCEPTION.encode() in events:
-            self._add_exception(row, events)
+                entry = None if value is None or value.string_value is None else texts.get(value.string_value)
+                entries.append(packed(attribute.key, _text(value)) if entry is None else entry)
+        if self._inherited:
+            entries += self._inherited
+        if span.events:
+            self._add_exception(span.events)
 
-    def _add_exception(self, row: int, events: bytes) -> None:
+    def _add_exception(self, events: list[msgspec.Raw]) -> None:
         """The type of an exception event, where no attribute says it."""
-        try:
-            entries = _EVENTS.decode(events)
-        except UNDECODABLE:
-            return
-        for entry in entries or ():
-            for attribute in entry.attributes or ():
+        for event in events:
+            if _EXCEPTION.encode() not in bytes(event):
+                continue
+            try:
+                attributes = _EVENT.decode(event).attributes or ()
+            except UNDECODABLE:
+                continue
+            for attribute in attributes:
                 if attribute.key == _EXCEPTION:
-                    self._builder.tag_slot(row, _EXCEPTION_SLOT, _text(attribute.value))
+                    entry = self._builder.packed_slot(_EXCEPTION_SLOT, _text(attribute.value))
+                    self._builder.tags.append(entry)
 
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")

@@ -59,7 +59,7 @@ def _add(span: Span, builder: SpansBuilder) -> None:
     start = start_of_us(span.timestamp, builder.notes, ".timestamp", trace)
     duration = duration_of_us(span.duration, start, builder.notes, ".duration", trace)
     local, remote = span.local_endpoint, span.remote_endpoint
-    row = builder.add(
+    builder.add(
         trace,
         own_id,
         parent_id,
@@ -71,8 +71,7 @@ def _add(span: Span, builder: SpansBuilder) -> None:
         shared=bool(span.shared),
     )
     for key, value in (span.tags or {}).items():
-        slot = SLOTS.get(key)
-        if slot is not None:
-            builder.tag_slot(row, slot, text_of(value))
+        if key in SLOTS:
+            builder.tags.append(builder.packed(key, text_of(value)))
     if remote and remote.service_name:
-        builder.tag_slot(row, _PEER_SLOT, remote.service_name)
+        builder.tags.append(builder.packed_slot(_PEER_SLOT, remote.service_name))
