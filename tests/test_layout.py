@@ -189,6 +189,7 @@ def test_the_system_is_asked_where_the_bundled_engine_fails(
     works = tmp_path / "dot"
     pathlib.Path(_program(tmp_path, "sys.stdout.write('%PDF' if '-Tpdf' in sys.argv else '<svg >')")).rename(works)
     broken = _program(tmp_path, "sys.exit(1)")
+    monkeypatch.delenv("TRACEVIZ_DOT", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(layout, "bundled_engine", lambda: broken)
     assert draw("digraph { a }", "svg").startswith(b"<svg ")
@@ -206,6 +207,7 @@ def test_an_engine_named_in_the_environment_is_the_only_one(
 
 
 def test_missing_engines_are_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRACEVIZ_DOT", raising=False)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DrawingFailed, match="PDF needs the system's Graphviz") as raised:
         draw("digraph { a }", "pdf")

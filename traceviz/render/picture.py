@@ -32,6 +32,7 @@ from traceviz.render.words import (
 
 NAME_CELLS = 32
 TITLE_CELLS = 100
+MESSAGE_CELLS = 60
 LEFT_OUT_CELLS = 110
 LEFT_OUT_LINES = 6
 #: With more edges than this only those with errors carry words; every edge keeps its tooltip.
@@ -135,7 +136,7 @@ def picture(
         edges=edges,
         legend=entries,
         left_out=left_out,
-        message=() if nodes else tuple(nothing_found(graph)),
+        message=() if nodes else _message(graph),
         direction=direction(nodes, edges, frame),
         palette=colours,
     )
@@ -273,6 +274,10 @@ def wrap(text: str, cells: int, most: int) -> list[str]:
     if len(lines) > most:
         lines[most - 1 :] = [shorten(lines[most - 1], cells - 2) + " …"]
     return lines
+
+
+def _message(graph: GraphDocument) -> tuple[str, ...]:
+    return tuple(line for sentence in nothing_found(graph) for line in wrap(sentence, MESSAGE_CELLS, most=3))
 
 
 def _times_shown(label: Sequence[str]) -> bool:

@@ -56,10 +56,12 @@ def shorten(text: str, cells: int) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(max(1, cell_len(character)) for character in text)
+    return len(text) if text.isascii() else sum(max(1, cell_len(character)) for character in text)
 
 
 def _fit(text: str, cells: int) -> str:
+    if text.isascii():
+        return text[:cells]
     used = 0
     for index, character in enumerate(text):
         used += max(1, cell_len(character))

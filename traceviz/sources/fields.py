@@ -93,6 +93,11 @@ def span_id(text: str | None, path: str) -> int:
     """A span id as a number, from hex of any case and length or base64; 0 where there is none."""
     if not text:
         return 0
+    if len(text) == 16 and text.isalnum():
+        try:
+            return int(text, 16)
+        except ValueError:
+            pass
     if len(text) == 12 and text.endswith("="):
         text = _from_base64(text, path)
     if text.isascii() and text.isalnum():

@@ -149,6 +149,7 @@ class _Rows:
         self._default_trace = trace_id
         self._processes = processes
         self._services: dict[str | None, tuple[str, list[int]]] = {}
+        self._ids: dict[str | None, int] = {}
         self._text: str | None = None
         self._trace = ""
 
@@ -160,11 +161,17 @@ class _Rows:
             self._trace = trace_id(text or "", ".traceID")
             self._text = text
         trace = self._trace
-        own_id = own_span_id(span.span_id, ".spanID")
+        own_text = span.span_id
+        own_id = self._ids[own_text] = own_span_id(own_text, ".spanID")
         parent_id, links = 0, None
         references = span.references
         if references:
-            parent_id, links = self._parent(references)
+            first = references[0]
+            known = self._ids.get(first.span_id)
+            if known and len(references) == 1 and first.type == "CHILD_OF" and first.trace_id == text:
+                parent_id = known
+            else:
+                parent_id, links = self._parent(references)
         if not parent_id and span.parent_id:
             parent_id = span_id(span.parent_id, ".parentSpanID")
         start, duration = span.start, span.duration
@@ -173,7 +180,8 @@ class _Rows:
         else:
             start_ns = start_of_us(start, builder.notes, ".startTime", trace)
             duration_ns = duration_of_us(duration, start_ns, builder.notes, ".duration", trace)
-        service, inherited = self._service(span)
+        known_service = self._services.get(span.process_id) if span.process is None else None
+        service, inherited = known_service or self._service(span)
         row = builder.add(trace, own_id, parent_id, start_ns, duration_ns, service, span.operation or "")
         self.added += 1
         if links:
@@ -205,10 +213,8 @@ class _Rows:
         """Name of the service and the tags that spans have from their process, as entries of the builder."""
         if span.process is not None:
             return self._inherited(span.process)
-        known = self._services.get(span.process_id)
-        if known is None:
-            process = self._processes.get(span.process_id or "")
-            known = self._services[span.process_id] = ("", []) if process is None else self._inherited(process)
+        process = self._processes.get(span.process_id or "")
+        known = self._services[span.process_id] = ("", []) if process is None else self._inherited(process)
         return known
 
     def _inherited(self, process: Process) -> tuple[str, list[int]]:
@@ -218,9 +224,6 @@ class _Rows:
 
     def _parent(self, references: list[Reference]) -> tuple[int, list[tuple[str, int]]]:
         """The parent, CHILD_OF before FOLLOWS_FROM and only of this trace, and all other references."""
-        first = references[0]
-        if len(references) == 1 and first.type == "CHILD_OF" and first.trace_id == self._text:
-            return span_id(first.span_id, ".references[0].spanID"), []
         named: list[tuple[str, int]] = []
         ranks: list[int] = []
         for index, reference in enumerate(references):
