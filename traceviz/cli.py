@@ -31,6 +31,8 @@ UNEXPECTED = 70
 
 GRAPH_FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
 ERRORS_FORMATS = ("table", "wide", "json", "csv")
+#: Formats that are read by people in a terminal, where stderr says the notes below them.
+_TABLES = frozenset({"table", "wide"})
 #: Formats that say the notes themselves.
 _SELF_CONTAINED = frozenset({"json", "svg", "png", "pdf"})
 
@@ -72,7 +74,7 @@ def graph(
     if label is not None:
         drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
         check_labels(drawing["label"])
-    run = _Run(options)
+    run = _Run(options, GRAPH_FORMATS, Edge)
     report = run.report()
     document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
     run.deliver(document, document["edges"], errors=report.errors(), ui_url=report.asked.ui_url, **drawing)
@@ -88,7 +90,7 @@ def errors(**options: Any) -> None:
     traceviz errors --since 10m
     traceviz errors dump.json.gz -o json
     """
-    run = _Run(options)
+    run = _Run(options, ERRORS_FORMATS, FailingHop)
     document = run.report().errors()
     run.deliver(document, document["failing_hops"])
 
@@ -96,16 +98,16 @@ def errors(**options: Any) -> None:
 class _Run:
     """One run of an analysing command: the report it is about, and the delivery of its product."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], formats: Sequence[str], row_type: type) -> None:
         self._targets: tuple[str, ...] = options.pop("targets")
         self._url: str | None = options.pop("url")
         file: str | None = options.pop("file")
         self._file = None if file is None else Path(file)
-        self._format = _format(options.pop("format"), file)
+        self._format = _format(options.pop("format"), file, formats)
         self._quiet: bool = options.pop("quiet")
         self._color = _color(options.pop("color"))
         text: str | None = options.pop("fail_on")
-        self._fail_on = None if text is None else FailOn(text)
+        self._fail_on = None if text is None else FailOn(text, row_type)
         self._wanted = wanted(**options)
         if FORMATS[self._format].binary and self._file is None and sys.stdout.isatty():
             raise UsageError(
@@ -121,20 +123,20 @@ class _Run:
         self, document: GraphDocument | ErrorsDocument, rows: Sequence[Mapping[str, Any]], **drawing: Any
     ) -> None:
         """Write the product, say the notes, and judge `--fail-on`."""
-        if self._fail_on and rows:
-            self._fail_on.check(rows[0])
+        said: list[NoteDocument] = [] if self._format in _SELF_CONTAINED else document["notes"]
+        if self._format in _TABLES:
+            document = {**document, "notes": []}
         product = render(document, self._format, width=_width(), color=self._color, **drawing)
         if self._file is not None:
             _write(self._file, product)
-        elif isinstance(product, bytes):
-            sys.stdout.buffer.write(product)
         else:
-            click.echo(product, nl=not product.endswith("\n"), color=True)
+            # Data is UTF-8 wherever it goes; what a terminal shows is in its own encoding.
+            _print(product.encode() if isinstance(product, str) and self._format not in _TABLES else product)
         if not self._quiet:
             if self._file is not None:
                 click.echo(f"wrote {self._file}", err=True)
-            if self._format not in _SELF_CONTAINED and document["notes"]:
-                click.echo(notes_text(document["notes"]), err=True)
+            if said:
+                click.echo(notes_text(said, _width()), err=True)
         held = [row for row in rows if self._fail_on and self._fail_on.holds(row)]
         if held and self._fail_on:
             first = f"{held[0]['caller']} → {held[0]['callee']}"
@@ -142,14 +144,15 @@ class _Run:
             raise click.exceptions.Exit(EXPRESSION_HELD)
 
 
-def _format(named: str | None, file: str | None) -> str:
+def _format(named: str | None, file: str | None, formats: Sequence[str]) -> str:
     """The format that -o names, else the one of -O's suffix, else a table."""
     if named is not None or file is None:
         return named or "table"
     found = format_of_file(file)
-    if found is None:
-        suffixes = " ".join(suffix for one in FORMATS.values() for suffix in one.suffixes)
-        raise UsageError(f"the suffix of {file} names no format", f"Name one with -o, or use a suffix of {suffixes}")
+    if found not in formats:
+        suffixes = " ".join(suffix for name in formats for suffix in FORMATS[name].suffixes)
+        trouble = "names no format" if found is None else f"means {found}, which this command does not write"
+        raise UsageError(f"the suffix of {file} {trouble}", f"Name one with -o, or use a suffix of {suffixes}")
     return found
 
 
@@ -158,6 +161,19 @@ def _write(file: Path, product: str | bytes) -> None:
         file.write_bytes(product if isinstance(product, bytes) else product.encode())
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+def _print(product: str | bytes) -> None:
+    """Write to stdout. Where its reader has seen enough, the rest goes nowhere, and the verdict stays what it is."""
+    try:
+        click.echo(product, nl=not product.endswith(b"\n" if isinstance(product, bytes) else "\n"), color=True)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let a stream that cannot be written to any more go nowhere: Python flushes what is left when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _width() -> int:

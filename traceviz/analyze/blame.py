@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from traceviz import envoy, when
+from traceviz import when
 from traceviz.analyze.conditions import TRAITS, chance_of_more, makes_fail
 from traceviz.analyze.reasons import LOOK_AT
 from traceviz.analyze.report import Report
@@ -240,16 +240,16 @@ def sentence(row: FailingHop, of_calls: int) -> str:
     answered = " or ".join(status for status in row["statuses"] if status != "0")
     answers = f" with {answered}" if answered else " without an answer" if "0" in row["statuses"] else ""
     meaning = catalogue()[row["reason"]].explanation.split("\n")[0].rstrip(".")
-    said = ", ".join(f"{flag}: {envoy.FLAGS.get(flag, 'unknown flag')}" for flag in row["flags"])
-    flags = f" ({said})" if said else ""
-    parts = [f"{who}: {share} failed{answers}. {meaning}{flags}."]
+    flags = f" ({', '.join(row['flags'])})" if row["flags"] else ""
+    parts = [f"{who}: {share} failed{answers}: {meaning[0].lower()}{meaning[1:]}{flags}."]
     if row["reason"] in ("timeout", "client-gone") and row["blame"] not in (None, row["callee"]):
         parts.append(f"{row['blame']} held the time.")
     for trait, shared in row["concentrated_in"].items():
         parts.append(f"{percent(shared['share'])} of the failing calls have {trait} {shared['value']}.")
     parts.append(_felt(row))
     names = {"caller": row["caller"] or "the user", "callee": row["callee"], "blame": row["blame"] or "the user"}
-    parts.append(f"Look at {LOOK_AT[row['reason']].format(**names)}.")
+    look_at = LOOK_AT[row["reason"]].format(**names)
+    parts.append(f"Look at {look_at}" if look_at.endswith("?") else f"Look at {look_at}.")
     return " ".join(parts)
 
 

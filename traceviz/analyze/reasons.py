@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from traceviz.hops import PartyKind
 from traceviz.notes import define
 from traceviz.verdict import DEADLINE_EXCEEDED, UNAVAILABLE
 
@@ -22,7 +21,6 @@ class Signs(NamedTuple):
     callee_flags: frozenset[str]
     answered: bool  # a callee half exists
     callee_failed: bool  # and it is a failure itself
-    callee_kind: PartyKind
     status: int  # HTTP's, -1 for none
     grpc: int  # gRPC's, -1 for none
     error_types: frozenset[str]  # error.type and exception types of both halves

@@ -216,7 +216,6 @@ class _Judge:
             callee_flags=frozenset().union(*(self._flags(row) for row in halves)) - {"DI", "URX"},
             answered=half >= 0,
             callee_failed=half >= 0 and bool(outcomes.failed[half]),
-            callee_kind=hops.parties[int(hops.callee[hop])].kind,
             status=max((int(outcomes.status[row]) for row in spoke), default=-1),
             grpc=max((int(outcomes.grpc[row]) for row in spoke), default=-1),
             error_types=frozenset(self.spans.texts[int(types[row])] for row in spoke) - {""},
