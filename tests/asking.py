@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from unruly import WINDOW, Behaviour, unruly
 
+from tests.unruly import WINDOW, Behaviour, unruly
 from traceviz.errors import TracevizError
 from traceviz.sources.query import Jaeger, fetch
 from traceviz.spans import Spans

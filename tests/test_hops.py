@@ -245,14 +245,34 @@ def test_what_was_called_beneath_a_missing_callee_half_hangs_below_that_call() -
     assert table.up.tolist() == [-1, 0]
 
 
-def test_a_producer_does_not_wait_for_its_consumer() -> None:
+QUEUE = {"queue": "orders", "queue_system": "kafka"}
+
+
+def test_between_a_producer_and_its_consumer_stands_the_queue() -> None:
     table = found(
         span("a", service="shop", kind="server"),
-        span("p", "a", service="shop", kind="producer", queue="orders"),
-        span("c", "p", service="billing", kind="consumer", start=50),
+        span("p", "a", service="shop", kind="producer", **QUEUE),
+        span("c", "p", service="billing", kind="consumer", start=50, **QUEUE),
     )
-    assert table.asynchronous.tolist() == [False, True]
-    assert table.gap_ns.tolist() == [-1, -1]
+    names = [party.service for party in table.parties]
+    ends = [(names[c] if c >= 0 else None, names[d]) for c, d in zip(table.caller, table.callee, strict=True)]
+    assert ends == [(None, "shop"), ("shop", "orders"), ("orders", "billing")]
+    assert table.asynchronous.tolist() == [False, True, True]
+    assert table.up.tolist() == [-1, 0, 1]
+    assert table.gap_ns.tolist() == [-1, -1, -1]
+
+
+def test_a_consumer_in_a_trace_of_its_own_took_from_its_queue() -> None:
+    assert calls(span("c", service="billing", kind="consumer", **QUEUE)) == [Call("orders", "billing")]
+
+
+def test_a_consumer_that_names_no_queue_took_from_its_producers() -> None:
+    table = [span("p", service="shop", kind="producer", **QUEUE), span("c", "p", service="billing", kind="consumer")]
+    assert calls(*table) == [Call("orders", "billing"), Call("shop", "orders")]
+
+
+def test_a_producer_whose_consumer_was_not_seen_ends_at_the_queue() -> None:
+    assert calls(span("p", service="shop", kind="producer", **QUEUE)) == [Call("shop", "orders")]
 
 
 @pytest.mark.parametrize(

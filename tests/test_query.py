@@ -8,8 +8,9 @@ import pathlib
 from typing import Any
 
 import pytest
-from asking import ask, failure, traces_of
-from unruly import (
+
+from tests.asking import ask, failure, traces_of
+from tests.unruly import (
     GOOD,
     HTML,
     NOT_FOUND,
@@ -27,7 +28,6 @@ from unruly import (
     v3_only,
     without,
 )
-
 from traceviz.demo import serve_recording
 from traceviz.demo.answers import Answer
 from traceviz.errors import NothingFound, SourceFailed

@@ -7,8 +7,9 @@ import json
 import socket
 
 import pytest
-from asking import ask, failure
-from unruly import (
+
+from tests.asking import ask, failure
+from tests.unruly import (
     HTML,
     NOT_FOUND,
     RECORDING,
@@ -27,7 +28,6 @@ from unruly import (
     unruly,
     without,
 )
-
 from traceviz.demo.answers import Answer
 from traceviz.errors import SourceFailed, TracevizError, UsageError
 from traceviz.notes import catalogue

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from traceviz import envoy
-from traceviz.hops import Hops, Party
+from traceviz.hops import Hops
+from traceviz.parties import Party
 from traceviz.spans import Bools, Ints
 
 
@@ -26,7 +27,7 @@ PairCounts = list[int]
 
 def count_pairs(hops: Hops) -> dict[PairKey, PairCounts]:
     """How often a workload failed while somebody whom it called itself had failed, and how often it did not."""
-    calls = np.flatnonzero((hops.up >= 0) & ~hops.asynchronous & hops.failed)
+    calls = np.flatnonzero((hops.up >= 0) & hops.waited_for & hops.failed)
     size = len(hops.parties)
     above = np.unique(hops.up[calls] * size + hops.callee[calls])
     hop, called = above // size, above % size

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from traceviz import envoy
 from traceviz.analyze.sketch import Sketch
-from traceviz.hops import Hops, Party
+from traceviz.hops import Hops
+from traceviz.parties import Party
 from traceviz.reconstruct import Rows
 from traceviz.spans import Ints
 
@@ -225,7 +226,7 @@ def count_workloads(hops: Hops, entered: Rows) -> dict[Party, WorkloadCounts]:
 def _own_times(hops: Hops, halves: Rows) -> Ints:
     """Self time of callee halves: their duration minus the time in which a call that they made was under way."""
     spans = hops.forest.spans
-    made = np.flatnonzero((hops.entry_row >= 0) & (hops.caller_row >= 0) & ~hops.asynchronous)
+    made = np.flatnonzero((hops.entry_row >= 0) & (hops.caller_row >= 0))
     parent, child = hops.entry_row[made], hops.caller_row[made]
     start = np.maximum(spans.start_ns[child], spans.start_ns[parent])
     end = np.minimum(spans.end_ns[child], spans.end_ns[parent])

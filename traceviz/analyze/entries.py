@@ -33,7 +33,8 @@ def entries(hops: Hops) -> Entries:
     sent a `traceparent` of its own.
     """
     forest = hops.forest
-    top = hops.up < 0
+    # What came out of a queue was nobody's request; somebody put it there in another trace.
+    top = (hops.up < 0) & hops.waited_for
     root = _roots(hops)
     torn = (forest.role[root] == Role.CALLER) & ~forest.workloads.mask("router")[root]
     torn |= forest.role[root] == Role.ATTEMPT

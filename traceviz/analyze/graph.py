@@ -11,7 +11,7 @@ from traceviz.analyze.edges import EdgeCounts
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import EdgeName, Resolved
 from traceviz.documents import Edge, GraphDocument, Node
-from traceviz.hops import Party
+from traceviz.parties import Party
 
 
 def graph_document(report: Report) -> GraphDocument:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from traceviz import envoy
 from traceviz.documents import NodeKind
-from traceviz.hops import Party
 from traceviz.notes import Notes, define
+from traceviz.parties import Party
 
 NAMESPACE_UNKNOWN = define(
     "namespace-unknown",

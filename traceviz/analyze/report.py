@@ -13,8 +13,9 @@ from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_ed
 from traceviz.analyze.entries import entries
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
 from traceviz.documents import ErrorsDocument, GraphDocument
-from traceviz.hops import Party, hops
+from traceviz.hops import hops
 from traceviz.notes import Notes
+from traceviz.parties import Party
 from traceviz.reconstruct import Forest
 
 

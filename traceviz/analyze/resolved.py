@@ -12,8 +12,8 @@ from traceviz.analyze.edges import EdgeCounts, WorkloadCounts
 from traceviz.analyze.names import Names
 from traceviz.analyze.report import Report
 from traceviz.documents import Document
-from traceviz.hops import Party
 from traceviz.notes import Notes
+from traceviz.parties import Party
 
 
 class EdgeName(NamedTuple):

@@ -17,8 +17,9 @@ from traceviz import envoy
 from traceviz.analyze.edges import flag_labels, status_labels
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.reasons import Reason, Signs, reason
-from traceviz.hops import Hops, Party
+from traceviz.hops import Hops
 from traceviz.notes import Notes, define
+from traceviz.parties import Party
 from traceviz.reconstruct import Rows
 from traceviz.roles import Role
 from traceviz.spans import Bools, Ints
@@ -156,7 +157,7 @@ def _linked(hops: Hops, failed: Bools, retried: Bools, judge: _Judge) -> Rows:
     """For every failed hop the failed or retried hop right above that it may have made fail, -1 for none."""
     above = np.full(len(hops), -1, np.int64)
     start = hops.start_ns + hops.forest.shift_ns[hops.row]
-    for hop in np.flatnonzero(failed & (hops.up >= 0)).tolist():
+    for hop in np.flatnonzero(failed & (hops.up >= 0) & hops.waited_for).tolist():
         up = int(hops.up[hop])
         if failed[up]:
             # What started after the caller had given up cannot have been the cause.
@@ -270,7 +271,7 @@ class _Judge:
 
     def _calls_beneath(self, hop: int) -> list[int]:
         left, right = np.searchsorted(self._ups, hop, "left"), np.searchsorted(self._ups, hop, "right")
-        return [child for child in self._children[left:right].tolist() if not self.hops.asynchronous[child]]
+        return [child for child in self._children[left:right].tolist() if self.hops.waited_for[child]]
 
     def _path(self, hop: int, notes: Notes) -> tuple[Party, ...]:
         """The callers from the entry down to this hop's."""

@@ -1,0 +1,82 @@
+"""Which spans belong to one call: its head on the caller's side, its callee halves, and what is inside a callee."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from traceviz.reconstruct import Forest, Rows
+from traceviz.roles import Role, on_callers_side
+from traceviz.spans import Bools
+
+
+class Calls(NamedTuple):
+    """Who belongs to which call. A call's *head* is the span that stands for it on the caller's side: the proxy's
+    caller half, or a program's own client span where no proxy follows. All arrays have a value per row of the forest.
+
+    `head`: the head of the call that an outgoing row is part of, -1 for others. `is_head`: rows that stand for a
+    call. `half`: callee halves and entries. `answers`: the head that a callee half answers, -1 where it has none.
+    `within`: the callee half under which a row is, or the head of another workload whose callee half is missing.
+    """
+
+    head: Rows
+    is_head: Bools
+    half: Bools
+    answers: Rows
+    within: Rows
+
+
+def calls(forest: Forest) -> Calls:
+    """Sort the rows of a forest into calls."""
+    role, parent, size = forest.role, forest.parent, len(forest)
+    rows = np.arange(size)
+    placed = ~forest.duplicate
+    child = parent >= 0
+    same = np.zeros(size, np.bool_)
+    same[child] = forest.workloads.same(rows[child], parent[child])
+    out = on_callers_side(role) & placed
+
+    # A program's client span over its own proxy's caller half, or over an inner client span, is the same call.
+    wrapping = np.zeros(size, np.bool_)
+    inner = child & same & ((role == Role.CALLER) | (role == Role.CLIENT))
+    wrapping[parent[inner]] = True
+    wrapping &= role == Role.CLIENT
+    attempt = (role == Role.ATTEMPT) & child & same
+    attempt[attempt] = role[parent[attempt]] == Role.CALLER
+    is_head = out & ~wrapping & ~attempt
+
+    head = np.where(is_head, rows, -1)
+    head[attempt] = parent[attempt]
+    wrapped = np.flatnonzero(inner & wrapping[parent])[::-1]
+    inward = rows.copy()
+    inward[parent[wrapped]] = wrapped
+    head[wrapping] = climb(inward)[wrapping]
+
+    # Spans inside a workload are transparent: what they did, the workload did.
+    internal = ((role == Role.INTERNAL) | (role == Role.INSIDE)) & child & same
+    anchor = climb(np.where(internal, parent, rows))
+    above = np.where(child, anchor[parent], -1)
+    under_call = (above >= 0) & out[above]
+    foreign = np.zeros(size, np.bool_)
+    known = above >= 0
+    foreign[known] = ~forest.workloads.same(rows[known], above[known])
+    receiving = ~out & placed & ~internal
+    named_kind = (role == Role.CALLEE) | (role == Role.SERVER) | (role == Role.CONSUMER)
+    half = receiving & ((above < 0) | foreign | (under_call & named_kind))
+    answers = np.where(half & under_call, head[above], -1)
+
+    # A call of another workload right beneath a call: the callee half between them was not seen.
+    border = child & out & ~same & out[parent]
+    enclosing = np.where(border, head[parent], np.where(child & half[parent], parent, -1))
+    within = enclosing[climb(np.where((enclosing >= 0) | ~child, rows, parent))]
+    return Calls(head, is_head, half, answers, within)
+
+
+def climb(step: Rows) -> Rows:
+    """Follow `step` until it stays where it is."""
+    while True:
+        further = step[step]
+        if (further == step).all():
+            return step
+        step = further
