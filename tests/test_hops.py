@@ -271,6 +271,23 @@ def test_a_consumer_that_names_no_queue_took_from_its_producers() -> None:
     assert calls(*table) == [Call("orders", "billing"), Call("shop", "orders")]
 
 
+def test_a_callee_that_failed_while_its_caller_was_content_is_a_note_and_no_retry() -> None:
+    rows = [
+        span("c", service="web", kind="client"),
+        span("s", "c", service="cart", kind="server", start=1, ms=5, error=True),
+    ]
+    assert calls(*rows) == [Call("web", "cart")]
+    assert found(*rows).notes.count("error-unseen-by-caller") == 1
+
+
+def test_a_callee_that_nobody_names_is_whoever_went_on_calling_beneath() -> None:
+    rows = [
+        span("a", service="one", kind="client"),
+        span("b", "a", service="two", kind="client", start=1, ms=5, server_address="db1"),
+    ]
+    assert calls(*rows) == [Call("one", "two"), Call("two", "db1")]
+
+
 def test_a_producer_whose_consumer_was_not_seen_ends_at_the_queue() -> None:
     assert calls(span("p", service="shop", kind="producer", **QUEUE)) == [Call("shop", "orders")]
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from traceviz.sources import read_stream
-from traceviz.spans import Kind, Spans, concat
+from traceviz.sources import jaeger, read_stream
+from traceviz.spans import Kind, Spans, SpansBuilder, concat
 
 DATA = pathlib.Path(__file__).parents[1].parent / "shared" / "data"
 START = 1_700_000_000_000_000
@@ -340,6 +342,75 @@ def test_a_file_cut_off_anywhere_gives_no_wrong_span(name: str) -> None:
         if spans is not None:
             assert set(facts(spans)) <= whole, length
             assert len(spans.notes), length
+
+
+ORDINARY: list[dict[str, Any]] = [
+    {},
+    {"spanID": "abc"},
+    {"spanID": "000000000000002E"},
+    {"traceID": "2F"},
+    {"processID": "p2"},
+    {"references": [{"refType": "CHILD_OF", "traceID": "1f", "spanID": "a"}]},
+    {"references": [{"refType": "CHILD_OF", "traceID": "1f", "spanID": ""}]},
+    {"startTime": START + 1, "duration": 0},
+    {"tags": [{"key": "error", "value": True}, {"key": "span.kind", "value": "server"}]},
+    {"tags": [{"key": "http.status_code", "value": [1]}, {"key": "version", "value": "v9"}]},
+    {"tags": [{"key": "http.status_code", "value": 504.0}, {"key": "error", "value": "false"}]},
+    {"logs": [{"fields": [{"key": "exception.type", "value": "KeyError"}]}, 7]},
+]
+ODD: list[dict[str, Any]] = [
+    {"spanID": "zz"},
+    {"spanID": " 00000000000002e"},
+    {"spanID": "0" * 16},
+    {"traceID": "xyz"},
+    {"processID": "p3"},
+    {"process": {"serviceName": "inline"}},
+    {"parentSpanID": "a"},
+    {"references": [{"refType": "CHILD_OF", "traceID": "1F", "spanID": "a"}]},
+    {"references": [{"refType": "FOLLOWS_FROM", "traceID": "1f", "spanID": "a"}]},
+    {"references": [{"refType": "CHILD_OF", "traceID": "9", "spanID": "a"}]},
+    {"references": [{"refType": "CHILD_OF", "traceID": "1f", "spanID": number} for number in "ab"]},
+    {"references": None},
+    {"startTime": 1_700_000_000},
+    {"startTime": None},
+    {"startTime": 10**30},
+    {"duration": -1},
+    {"duration": "7"},
+    {"operationName": None},
+    {"tags": [{"key": "http.status_code", "value": ""}, {"value": 3}]},
+    {"tags": None},
+    {"logs": 7},
+]
+QUIRKS = st.lists(st.lists(st.sampled_from(ORDINARY), max_size=4), min_size=1, max_size=6) | st.lists(
+    st.lists(st.sampled_from(ORDINARY + ODD), max_size=4), min_size=1, max_size=6
+)
+
+
+@given(QUIRKS)
+@settings(max_examples=300, deadline=None)
+def test_reading_many_at_once_gives_what_reading_one_by_one_gives(quirks: list[list[dict[str, Any]]]) -> None:
+    service = {"serviceName": "back", "tags": tags(zone="z", version="v1")}
+    processes = {"p1": {"serviceName": "front"}, "p2": service}
+    builder = SpansBuilder()
+    for number, some in enumerate(quirks):
+        data = json.dumps(trace(*(span(**quirk) for quirk in some), processes=processes)).encode()
+        jaeger.read(data, f"dump.json: $.data[{number}]", builder)
+    one_by_one = builder.build()
+
+    at_once = read(*(trace(*(span(**quirk) for quirk in some), processes=processes) for some in quirks))
+
+    assert list(facts(at_once)) == list(facts(one_by_one))
+    assert at_once.notes.documents() == one_by_one.notes.documents()
+    assert at_once.link_trace == one_by_one.link_trace
+    assert at_once.link_row.tolist() == one_by_one.link_row.tolist()
+
+
+def test_ordinary_traces_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the slow way was taken")
+
+    monkeypatch.setattr(jaeger, "read", refuse)
+    assert len(read(*(trace(span(**quirk)) for quirk in ORDINARY))) == len(ORDINARY)
 
 
 def test_a_trace_of_several_documents_and_formats_is_read_from_one_stream() -> None:

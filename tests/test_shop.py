@@ -43,7 +43,9 @@ def test_edges_calls_and_errors_are_those_that_were_made(case: str, form: str) -
 @pytest.mark.parametrize("case", CASES)
 def test_the_first_failing_hop_is_the_broken_one(case: str, form: str) -> None:
     rows = recorded(case, form).errors()["failing_hops"]
-    assert [(row["caller"], row["callee"], row["reason"]) for row in rows[:1]] == [FIRST[case]] * (case in FIRST)
+    assert [(row["caller"], row["callee"], row["reason"]) for row in rows[:1]] == (
+        [FIRST[case]] if case in FIRST else []
+    )
 
 
 @pytest.mark.parametrize("case", CASES)

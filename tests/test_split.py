@@ -259,3 +259,12 @@ def test_no_bytes_make_it_raise(data: bytes, size: int) -> None:
     assert [record.data for record in found(data, size) if record.what == "jaeger"] == [
         record.data for record in found(data) if record.what == "jaeger"
     ]
+
+
+def test_one_missing_bracket_in_every_other_record_costs_only_those() -> None:
+    good = [dumped(jaeger(number), None) for number in range(1, 301)]
+    broken = [record.replace(b"}],", b"},", 1) if at % 2 else record for at, record in enumerate(good)]
+    for size in (100, 5000, None):
+        got = {record.data for record in found(b'{"data":[' + b",".join(broken) + b"]}", size)}
+        assert set(good[::2]) <= got
+        assert not set(good[1::2]) & got

@@ -29,6 +29,14 @@ UNNAMED_CALLEE = define(
     the URL. Set `peer.service` (or the attributes of the semantic conventions) in the client's instrumentation,
     or instrument the callee.""",
 )
+UNSEEN_BY_CALLER = define(
+    "error-unseen-by-caller",
+    "{count} calls failed at the callee and went well for their caller; they count as well",
+    """The callee's half is marked as an error, the caller's half is not.
+
+    Of two halves the caller's decides. Often the callee's program marks an error that it handled, or the caller's
+    instrumentation does not mark what it got. `errors` of the callee's node counts them.""",
+)
 UNKNOWN_FLAG = define(
     "unknown-flag",
     "{count} spans carry a response flag that is not in Envoy's list; it was not judged",
@@ -125,7 +133,7 @@ def hops(forest: Forest) -> Hops:
     notes.add(UNKNOWN_FLAG, int(verdicts.unknown_flag.sum()), sorted(verdicts.unknown_flags)[:5])
     parties = Parties(forest)
     pairs = _pair(forest, found)
-    callee = _callees(pairs, parties)
+    callee = _callees(pairs, parties, found)
     unnamed = callee < 0
     notes.add(UNNAMED_CALLEE, int(unnamed.sum()), _traces(forest, pairs.head_row[unnamed]))
     pairs, callee = _in_order(forest, pairs, callee, ~unnamed)
@@ -170,11 +178,18 @@ def _identities(forest: Forest) -> Rows:
     )
 
 
-def _callees(pairs: _Pairs, parties: Parties) -> Rows:
-    """Who received each hop: whoever reported it, else whom the caller names."""
+def _callees(pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
+    """Who received each hop: whoever reported it, else whom the caller names, else whoever went on calling right
+    beneath it, so that only its half is missing."""
     named = np.flatnonzero(pairs.callee_row < 0)
+    heads = pairs.head_row[named]
     callee = np.where(pairs.callee_row >= 0, parties.of_row[pairs.callee_row], -1)
-    callee[named] = parties.named_by(pairs.head_row[named])
+    callee[named] = parties.named_by(heads)
+    went_on = np.full(len(found.head), -1, np.int64)
+    beneath = np.flatnonzero(found.is_head & (found.within >= 0))
+    beneath = beneath[found.is_head[found.within[beneath]]][::-1]
+    went_on[found.within[beneath]] = parties.of_row[beneath]
+    callee[named] = np.where(callee[named] >= 0, callee[named], went_on[heads])
     return callee
 
 
@@ -212,6 +227,9 @@ def _assemble(
     server_ns = np.where(has_half, spans.duration_ns[callee_row], -1)
     failed = np.where(has_head, verdicts.failed[head_row], verdicts.failed[callee_row])
     failed |= has_head & has_half & verdicts.refused[callee_row]
+    unseen = has_head & has_half & ~failed & verdicts.failed[callee_row]
+    notes.add(UNSEEN_BY_CALLER, int(unseen.sum()), _traces(forest, row[unseen]))
+    attempts = np.maximum(np.maximum(tries.number, halves), 1)
     gap = _gaps(tries, client_ns, server_ns, halves, has_head & has_half)
     gap[has_head & verdicts.delayed[head_row]] = -1
     return Hops(
@@ -225,8 +243,9 @@ def _assemble(
         up=above,
         entry_row=np.where((within >= 0) & found.half[within], within, -1),
         asynchronous=asynchronous,
-        attempts=np.maximum(np.maximum(tries.number, halves), 1),
-        failed_attempts=np.maximum(tries.failed, failed),
+        attempts=attempts,
+        # Of a call that went well, the last attempt went well, whatever its callee says.
+        failed_attempts=np.where(failed, np.maximum(tries.failed, 1), np.minimum(tries.failed, attempts - 1)),
         client_ns=client_ns,
         server_ns=server_ns,
         gap_ns=gap,

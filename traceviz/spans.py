@@ -246,6 +246,12 @@ def deduced(column: str) -> int:
 
 _CODE_BITS = 32
 _Row = tuple[int, int, int, int, int, int, int, int, bool, bool, int]
+#: The columns of a `_Row`, then the rows and the entries of tags.
+_DTYPES: tuple[type, ...] = (
+    *(np.int32, np.uint64, np.uint64, np.int64, np.int64, np.int32, np.int32, np.int8, np.bool_, np.bool_),
+    *(np.int32, np.int64),
+)
+_Part = tuple[npt.NDArray[Any], ...]
 
 
 class SpansBuilder:
@@ -268,10 +274,16 @@ class SpansBuilder:
         self._later: list[tuple[int, int]] = []
         self._trace_of: dict[str, int] = {}
         self._rows: list[_Row] = []
+        self._sealed: list[_Part] = []
+        self._sealed_rows = 0
         self._links: list[tuple[int, str, int]] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._sealed_rows + len(self._rows)
+
+    def trace_number(self, trace_id: str) -> int:
+        """The number that stands for a trace in the column `trace`."""
+        return self._trace_of.setdefault(trace_id, len(self._trace_of))
 
     def add(
         self,
@@ -288,12 +300,48 @@ class SpansBuilder:
     ) -> int:
         """Add one span and give its row."""
         code = self.texts.code
-        trace = self._trace_of.setdefault(trace_id, len(self._trace_of))
+        trace = self._trace_of.setdefault(trace_id, len(self._trace_of))  # as trace_number, without the call
         first_tag = len(self.tags)
         service_code, operation_code = code(service), code(operation)
         row = (trace, span_id, parent_id, start_ns, duration_ns, service_code, operation_code, kind, error, shared)
         self._rows.append((*row, first_tag))
-        return len(self._rows) - 1
+        return len(self) - 1
+
+    def add_columns(
+        self,
+        trace: Codes,
+        span_id: Ids,
+        parent_id: Ids,
+        start_ns: Ints,
+        duration_ns: Ints,
+        service: Codes,
+        operation: Codes,
+        tag_rows: Codes,
+        tags: Ints,
+    ) -> None:
+        """Add many spans. `trace` holds what `trace_number` gives, `tags` what `packed` gives, for the span of these
+        that `tag_rows` counts from 0."""
+        self._seal()
+        rows = len(span_id)
+        none = np.zeros(rows, np.int8)
+        columns = (trace, span_id, parent_id, start_ns, duration_ns, service, operation, none, none, none)
+        self._sealed.append((*columns, tag_rows + np.int32(self._sealed_rows), tags))
+        self._sealed_rows += rows
+
+    def _seal(self) -> None:
+        """Turn the spans that were added one by one into columns."""
+        if not self._rows:
+            return
+        *columns, first_tag = zip(*self._rows, strict=True)
+        rows = self._sealed_rows + np.arange(len(first_tag), dtype=np.int32)
+        tag_rows = np.repeat(rows, np.diff([*first_tag, len(self.tags)]))
+        arrays: list[npt.NDArray[Any]] = [
+            np.array(column, dtype) for column, dtype in zip(columns, _DTYPES, strict=False)
+        ]
+        self._sealed.append((*arrays, tag_rows, np.array(self.tags, np.int64)))
+        self._sealed_rows += len(self._rows)
+        self._rows.clear()
+        self.tags.clear()
 
     def packed(self, tag: str, text: str) -> int:
         """A tag of `SLOTS` with its text, as an entry of `tags`."""
@@ -317,11 +365,10 @@ class SpansBuilder:
 
     def build(self) -> Spans:
         """The Spans of everything added. The builder is spent afterwards."""
-        columns: list[Sequence[int]] = list(zip(*self._rows, strict=True)) or [()] * 11
-        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared, first_tag = columns
-        counts = np.diff([*first_tag, len(self.tags)]) if first_tag else np.zeros(0, np.int64)
-        rows = np.repeat(np.arange(len(trace), dtype=np.int32), counts)
-        entries = np.array(self.tags, np.int64)
+        self._seal()
+        columns: Iterable[_Part] = zip(*self._sealed, strict=True) if self._sealed else [()] * len(_DTYPES)
+        arrays: list[npt.NDArray[Any]] = [_join(column, dtype) for column, dtype in zip(columns, _DTYPES, strict=True)]
+        trace, span_id, parent_id, start, duration, service, operation, kind, error, shared, rows, entries = arrays
         if self._later:
             later = np.array(self._later, np.int64)
             rows, entries = np.append(rows, later[:, 0].astype(np.int32)), np.append(entries, later[:, 1])
@@ -333,16 +380,16 @@ class SpansBuilder:
         return Spans(
             texts=self.texts,
             trace_ids=list(self._trace_of),
-            trace=np.array(trace, np.int32),
-            span_id=np.array(span_id, np.uint64),
-            parent_id=np.array(parent_id, np.uint64),
-            start_ns=np.array(start, np.int64),
-            duration_ns=np.array(duration, np.int64),
-            service=np.array(service, np.int32),
-            operation=np.array(operation, np.int32),
-            kind=self._kinds(np.array(kind, np.int8), special["kind"]),
-            error=self._errors(np.array(error, np.bool_), rows[said], codes[said], special["otel_status"]),
-            shared=np.array(shared, np.bool_),
+            trace=trace,
+            span_id=span_id,
+            parent_id=parent_id,
+            start_ns=start,
+            duration_ns=duration,
+            service=service,
+            operation=operation,
+            kind=self._kinds(kind, special["kind"]),
+            error=self._errors(error, rows[said], codes[said], special["otel_status"]),
+            shared=shared,
             tags=tags,
             link_row=np.array([row for row, _, _ in self._links], np.int32),
             link_trace=[trace_id for _, trace_id, _ in self._links],

@@ -19,10 +19,11 @@ from traceviz.analyze.report import Asked, Report, report
 from traceviz.errors import NothingFound, NothingReadable, UsageError
 from traceviz.notes import Notes, define
 from traceviz.reconstruct import reconstruct
-from traceviz.sources.files import read_files
+from traceviz.sources.files import STDIN, read_files
 from traceviz.sources.join import Gathered, gather
 from traceviz.sources.names import resolve_service
 from traceviz.sources.query import Jaeger, services_asked
+from traceviz.sources.refusals import without_secrets
 from traceviz.spans import Bools, Spans
 
 DEFAULT_URL = "http://localhost:16686"
@@ -32,7 +33,9 @@ DEFAULT_LIMIT = 1000
 OLDER_TRACES = define(
     "older-traces-left-out",
     "{count} older traces were left out because of --limit",
-    """The files hold more traces than `--limit` allows; the newest were taken.""",
+    """The files hold more traces than `--limit` allows. Those that began last were taken.
+
+    Shares and latencies are of the traces taken. Without `--limit` files are read whole.""",
 )
 
 
@@ -86,6 +89,8 @@ class Traces:
         return result
 
     def _nothing(self) -> NothingFound:
+        if not self.gathered.spans and self.asked.from_ns is None:
+            return NothingFound(f"{_listed(self.asked.source)} holds no trace")
         if not self.gathered.spans:
             return NothingFound(
                 f"{_listed(self.asked.source)} has no trace for what was asked",
@@ -133,13 +138,14 @@ def open_target(
 ) -> Iterator[Traces]:
     """Open files, or the Jaeger at a URL where none are named. Raises a TracevizError where that fails.
 
-    A target that is a URL is a Jaeger as well; `url` is the one to take where nothing is named.
+    A target that is a URL is a Jaeger as well; `url` is the one to take where nothing is named, and the one that links
+    lead to where files are.
     """
     addresses = [target for target in targets if target.startswith(("http://", "https://"))]
     if addresses and len(targets) > 1:
-        raise UsageError(f"{addresses[0]} is a Jaeger and cannot be read together with other targets")
+        raise UsageError(f"{without_secrets(addresses[0])} is a Jaeger and cannot be read together with other targets")
     opened = (
-        _open_files(targets, wanted, stdin or sys.stdin.buffer)
+        _open_files(targets, wanted, url, stdin or sys.stdin.buffer)
         if targets and not addresses
         else _open_jaeger(addresses[0] if addresses else url or DEFAULT_URL, wanted)
     )
@@ -162,13 +168,13 @@ def _open_jaeger(url: str, wanted: Wanted) -> Iterator[Traces]:
 
 
 @contextmanager
-def _open_files(names: Sequence[str], wanted: Wanted, stdin: BinaryIO) -> Iterator[Traces]:
+def _open_files(names: Sequence[str], wanted: Wanted, url: str | None, stdin: BinaryIO) -> Iterator[Traces]:
     with gather(read_files(names, stdin)) as gathered:
         if not gathered.spans and len(gathered.notes):
             raise _nothing_readable(names, gathered.notes)
         from_ns, to_ns = window(wanted, gathered.last_ns, None)
-        ui_url = wanted.ui_url.rstrip("/") if wanted.ui_url else None
-        asked = Asked(tuple(names), from_ns, to_ns, wanted.service, wanted.limit, ui_url)
+        ui_url = wanted.ui_url or (without_secrets(url) if url else "")
+        asked = Asked(tuple(names), from_ns, to_ns, wanted.service, wanted.limit, ui_url.rstrip("/") or None)
         traces = Traces(asked, gathered)
         if wanted.service is not None and gathered.spans:
             services = resolve_service(wanted.service, gathered.services, gathered.gateways, traces.notes)
@@ -211,4 +217,5 @@ def _nothing_readable(names: Sequence[str], notes: Notes) -> NothingReadable:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    shown = ["standard input" if name == STDIN else name for name in names[:3]]
+    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -11,6 +11,7 @@ from traceviz.analyze.graph import cycles
 from traceviz.documents import GraphDocument
 from traceviz.errors import NothingFound
 from traceviz.notes import NoteDocument, Notes, define
+from traceviz.sources.names import shown
 
 HIDDEN = define(
     "hidden-nodes",
@@ -20,12 +21,16 @@ HIDDEN = define(
 OUT_OF_FOCUS = define(
     "out-of-focus",
     "{count} nodes lie outside of --focus and were left out",
-    """`--focus X --depth N` keeps what is at most N edges before or behind X.""",
+    """`--focus X --depth N` keeps what is at most N edges before or behind X, going only forwards or only backwards.
+
+    The examples are nodes that were left out. A larger `--depth` shows more of them.""",
 )
 RARE = define(
     "rare-edges",
     "{count} edges with fewer calls than --min-calls were left out",
-    """Edges with fewer calls than `--min-calls` are left out, and nodes that nothing else connects.""",
+    """Edges with fewer calls than `--min-calls` are left out, and nodes that nothing else connects.
+
+    The examples are edges that were left out. A failing hop can be among them: a smaller `--min-calls` shows it.""",
 )
 
 
@@ -45,9 +50,9 @@ def narrow(
     notes = Notes()
     for name in [*hide, *([] if focus is None else [focus])]:
         if name not in names:
-            close = get_close_matches(name, sorted(names), n=3)
-            hint = f"Did you mean {' or '.join(close)}?" if close else f"Nodes: {', '.join(sorted(names)[:12])}"
-            raise NothingFound(f"there is no node {name!r} in this graph", hint)
+            close = get_close_matches(name[:100], sorted(names), n=3)
+            hint = f"Did you mean {' or '.join(map(shown, close))}?" if close else f"Nodes: {_listed(sorted(names))}"
+            raise NothingFound(f"there is no node {shown(name)} in this graph", hint)
     kept = names - set(hide)
     notes.add(HIDDEN, len(names) - len(kept), sorted(names - kept))
     if focus is not None:
@@ -85,6 +90,10 @@ def _around(document: GraphDocument, kept: Collection[str], focus: str, depth: i
     behind = nx.single_source_shortest_path_length(graph, focus, cutoff=depth)
     before = nx.single_source_shortest_path_length(graph.reverse(copy=False), focus, cutoff=depth)
     return {*behind, *before}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _merged(documents: list[NoteDocument], notes: Notes) -> list[NoteDocument]:

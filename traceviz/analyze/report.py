@@ -119,13 +119,15 @@ def report(forest: Forest) -> Report:
         notes.merge(some)
     failures = count_shapes(found, entered, notes)
     placed = ~forest.duplicate
+    timed = spans.start_ns > 0
     return Report(
         traces=len(spans.trace_ids),
         spans=int(placed.sum()),
         failed_traces=int(entered.failed.sum()),
         fragments=int(entered.fragment.sum()),
-        first_ns=int(spans.start_ns.min()) if len(spans) else None,
-        last_ns=int(spans.end_ns.max()) if len(spans) else None,
+        # A span without a time stretches no window.
+        first_ns=int(spans.start_ns[timed].min()) if timed.any() else None,
+        last_ns=int(spans.end_ns[timed].max()) if timed.any() else None,
         edges=count_edges(found),
         workloads=count_workloads(found, entered.entered),
         hosts=count_hosts(found),

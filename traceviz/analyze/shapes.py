@@ -31,7 +31,9 @@ LONGEST_PATH = 64
 PATH_SHORTENED = define(
     "chain-shortened",
     "{count} ways from the user to a failing hop are longer than 64 hops; their middle was left out",
-    """A chain of calls is so long that its middle is left out of `chain`; the ends are complete.""",
+    """A chain of calls is so long that its middle is left out of `chain`; the ends are complete.
+
+    So deep a chain is rarely meant: look whether a service calls itself in a loop.""",
 )
 
 SAVED_BY_RETRY = define(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -47,18 +48,18 @@ class Process(msgspec.Struct, gc=False, rename={"service": "serviceName"}):
     tags: list[Tag] | None = None
 
 
-class Span(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "trace_id": "traceID",
-        "span_id": "spanID",
-        "parent_id": "parentSpanID",
-        "operation": "operationName",
-        "start": "startTime",
-        "process_id": "processID",
-    },
-):
+#: Names of fields ▸ Jaeger's.
+NAMES = {
+    "trace_id": "traceID",
+    "span_id": "spanID",
+    "parent_id": "parentSpanID",
+    "operation": "operationName",
+    "start": "startTime",
+    "process_id": "processID",
+}
+
+
+class Span(msgspec.Struct, gc=False, rename=NAMES):
     span_id: str | None
     trace_id: str | None = None
     parent_id: str | None = None
@@ -192,7 +193,7 @@ class _Rows:
         if inherited:
             builder.tags += inherited
         if span.logs:
-            self._add_exception(span.logs)
+            builder.tags += exception_entries(span.logs, builder)
 
     def _add_tags(self, tags: list[Tag]) -> None:
         """The part that most of the time goes into: some twenty tags a span."""
@@ -242,15 +243,16 @@ class _Rows:
         _, parent_id = named.pop(ranks.index(best))
         return parent_id, named
 
-    def _add_exception(self, logs: list[msgspec.Raw]) -> None:
-        """The type of an exception that was logged, where no tag says it."""
-        for log in logs:
-            if _EXCEPTION.encode() not in bytes(log):
-                continue
-            try:
-                fields = _LOG.decode(log).fields or ()
-            except UNDECODABLE:
-                continue
-            for field in fields:
-                if field.key == _EXCEPTION:
-                    self._builder.tags.append(self._builder.packed_slot(_EXCEPTION_SLOT, text_of(field.value)))
+
+def exception_entries(logs: list[msgspec.Raw], builder: SpansBuilder) -> Iterator[int]:
+    """The types of exceptions that were logged, as entries of the builder that count where no tag says it."""
+    for log in logs:
+        if _EXCEPTION.encode() not in bytes(log):
+            continue
+        try:
+            fields = _LOG.decode(log).fields or ()
+        except UNDECODABLE:
+            continue
+        for field in fields:
+            if field.key == _EXCEPTION:
+                yield builder.packed_slot(_EXCEPTION_SLOT, text_of(field.value))

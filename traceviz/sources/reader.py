@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from traceviz.notes import Notes, define
-from traceviz.sources import jaeger, otlp, scan, zipkin
+from traceviz.sources import otlp, scan, zipkin
+from traceviz.sources.bulk import Bulk
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.split import Record, split
 from traceviz.spans import Spans, SpansBuilder, Texts
@@ -36,7 +37,6 @@ REFUSAL = define(
 )
 
 _READERS: dict[str, Callable[[bytes, str, SpansBuilder], None]] = {
-    "jaeger": jaeger.read,
     "otlp": otlp.read,
     "zipkin": zipkin.read,
 }
@@ -52,10 +52,10 @@ _MOST_CHARACTERS = 50_000_000
 def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -> Iterator[Spans]:
     """Read the spans of a stream of byte blocks; `name` is the file or URL that messages say.
 
-    Yields chunks of at least `chunk_spans` rows, the last one smaller, in the order of the stream; a chunk is never
-    empty but for one case: notes that belong to no span come as a last Spans of no rows. So an empty input, or a
-    valid one without traces, yields nothing, and one in which nothing was readable yields only notes. The chunks own
-    their columns; several may share one `Texts`. A trace may be scattered over chunks.
+    Yields chunks of at least `chunk_spans` rows, and up to one record or a thousand rows more, the last one smaller, in
+    the order of the stream. A chunk is never empty but for one case: notes that belong to no span come as a last Spans
+    of no rows. So an empty input, or a valid one without traces, yields nothing, and one in which nothing was readable
+    yields only notes. The chunks own their columns; several may share one `Texts`. A trace may be scattered over them.
 
     Never raises for what the bytes say: what cannot be read is counted in `notes` under `unreadable-record` and its
     kin, with file, path and value.
@@ -63,15 +63,20 @@ def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -
     notes = Notes()
     texts = _Bounded()
     builder = SpansBuilder(texts.current())
+    bulk = Bulk(builder, chunk_spans)
     for record in split(unzipped(blocks, name, notes)):
-        read = _READERS.get(record.what)
-        if read is None:
+        if record.what == "jaeger":
+            bulk.add(record.data, f"{name}: {record.path}")
+        elif record.what in _READERS:
+            bulk.flush()
+            _READERS[record.what](record.data, f"{name}: {record.path}", builder)
+        else:
             _note(record, name, builder.notes)
-            continue
-        read(record.data, f"{name}: {record.path}", builder)
         if len(builder) >= chunk_spans:
             yield builder.build()
             builder = SpansBuilder(texts.current())
+            bulk.use(builder)
+    bulk.flush()
     builder.notes.merge(notes)
     if len(builder) or len(builder.notes):
         yield builder.build()
@@ -165,9 +170,10 @@ class _Bounded:
         self._characters = 0
 
     def current(self) -> Texts:
+        """The `Texts` for the next chunk."""
         new = self._texts.values[self._counted :]
         self._counted += len(new)
         self._characters += sum(map(len, new))
         if self._counted > _MOST_TEXTS or self._characters > _MOST_CHARACTERS:
-            self.__init__()  # type: ignore[misc]
+            self._texts, self._counted, self._characters = Texts(), 0, 0
         return self._texts

@@ -70,10 +70,10 @@ def whole(data: bytes, start: int) -> int:
     return data.rfind(b"}" if data[start] == OPENING[1] else b"]", start, after) + 1
 
 
-def balanced_end(data: bytes, start: int) -> int | None:
-    """The end of the object or list at `start` by brackets outside of strings, None where it is not in the bytes."""
+def balanced_end(data: bytes, start: int, stop: int | None = None) -> int | None:
+    """The end of the object or list at `start` by brackets outside of strings, None where it is not before `stop`."""
     depth = 0
-    for token in _TOKEN.finditer(data, start):
+    for token in _TOKEN.finditer(data, start, len(data) if stop is None else stop):
         first = data[token.start()]
         if first == ord('"'):
             if not token["closed"]:

@@ -349,15 +349,19 @@ class Splitter:
         A quote too few turns texts inside out, so that the bracket that seems to close it may stand in a text of the
         next record: the beginning of that one goes before, and is looked for a little further.
         """
+        window = 2 * _LOOKAHEAD
         while True:
-            end = scan.balanced_end(self._data, self._at)
-            last = len(self._data) if end is None else end + _LOOKAHEAD
-            following = _BEGINNING[what].search(self._data, self._at + 1, last)
-            if following and (end is None or following.start() < end):
-                return following.start()
-            if self._ended or (end is not None and last <= len(self._data)):
-                return len(self._data) if end is None else end
-            self._more()
+            data, at = self._data, self._at
+            stop = min(len(data), at + window)
+            following = _BEGINNING[what].search(data, at + 1, stop)
+            end = scan.balanced_end(data, at, following.start() if following else stop)
+            if following:
+                return following.start() if end is None else end
+            if end is not None and end + _LOOKAHEAD <= stop:
+                return end
+            if stop == len(data) and not self._more():
+                return len(self._data) if end is None else self._at + end - at
+            window *= 2
 
 
 def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["envelope", "nothing"] | None:
