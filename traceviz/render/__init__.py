@@ -80,7 +80,7 @@ def render(
     if format == "csv":
         return to_csv(document)
     if "failing_hops" in document:
-        return errors_text(cast(ErrorsDocument, document), width, color)
+        return errors_text(cast(ErrorsDocument, document), width, color, wide=format == "wide")
     if not FORMATS[format].drawing:
         return graph_table(document, width, color, wide=format == "wide")
     source = dot(picture(document, errors, label, ui_url, theme))

@@ -84,11 +84,11 @@ def to_csv(document: GraphDocument | ErrorsDocument) -> str:
     whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
     columns, rows = (GRAPH_COLUMNS, whole["edges"]) if "edges" in whole else (ERRORS_COLUMNS, whole["failing_hops"])
     lines = [",".join(columns)]
-    lines += [",".join(_quoted(_cell(_at(row, column))) for column in columns) for row in rows]
+    lines += [",".join(_quoted(_cell(at(row, column))) for column in columns) for row in rows]
     return _UNWRITABLE.sub(REPLACEMENT, "\n".join(lines)) + "\n"
 
 
-def _at(row: Mapping[str, object], column: str) -> object:
+def at(row: Mapping[str, object], column: str) -> object:
     """The value under a dotted name, None where something on the way is null."""
     value: object = row
     for key in column.split("."):

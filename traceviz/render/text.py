@@ -1,25 +1,23 @@
-"""Tables for a terminal: fixed columns first, names get the room that is left and are cut in their middle."""
+"""What a person reads in a terminal: tables, the sentences and evidence of failing hops, notes."""
 
 from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from traceviz.documents import Distribution, Edge, ErrorsDocument, FailingHop, GraphDocument
+from traceviz.documents import ErrorsDocument, FailingHop, GraphDocument
 from traceviz.notes import NoteDocument
+from traceviz.render import table
+from traceviz.render.export import ERRORS_COLUMNS, GRAPH_COLUMNS
 from traceviz.render.palette import health
 from traceviz.render.words import (
     count,
     counted,
-    keys,
-    latency,
-    millis,
     moment,
     name,
     never_seen,
@@ -32,7 +30,6 @@ from traceviz.render.words import (
 )
 
 NARROWEST = 40
-GAP = "  "
 #: A name is never cut below this many columns, even where the table gets broader than the terminal.
 LEAST_NAME = 12
 #: A second row whose score is at least this part of the first one's is named as a runner-up.
@@ -41,97 +38,26 @@ CLOSE = 0.6
 _STYLES = {"healthy": "", "some": "yellow", "failing": "bold red"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    title: str
-    text: Callable[[Edge], str]
-    right: bool = True
-
-
-def _percentile(which: str) -> Callable[[Edge], str]:
-    def text(edge: Edge) -> str:
-        value = latency(edge, which)
-        return "–" if value is None else millis(value)
-
-    return text
-
-
-def _of(side: Callable[[Edge], Distribution | None]) -> Callable[[Edge], str]:
-    def text(edge: Edge) -> str:
-        times = side(edge)
-        return "–" if times is None else f"{millis(times['p50'])} / {millis(times['p95'])}"
-
-    return text
-
-
-_NARROW = (
-    _Column("CALLS", lambda edge: count(edge["calls"])),
-    _Column("ERRORS", lambda edge: share(edge["error_rate"])),
-    _Column("P50", _percentile("p50")),
-    _Column("P95", _percentile("p95")),
-)
-_SIGNS = _Column("SIGNS", lambda edge: _signs(edge), right=False)
-_WIDE = (
-    _Column("KIND", lambda edge: edge["kind"], right=False),
-    _Column("SEEN FROM", lambda edge: edge["seen_from"], right=False),
-    _Column("PROTOCOL", lambda edge: edge["protocol"] or "–", right=False),
-    _Column("CALLS", lambda edge: count(edge["calls"])),
-    _Column("CALLS/S", lambda edge: "–" if edge["calls_per_s"] is None else f"{edge['calls_per_s']:.3g}"),
-    _Column("ERRORS", lambda edge: count(edge["errors"])),
-    _Column("SHARE", lambda edge: share(edge["error_rate"])),
-    _Column("ATTEMPTS", lambda edge: count(edge["attempts"])),
-    _Column("FAILED", lambda edge: count(edge["failed_attempts"])),
-    _Column("UNANSWERED", lambda edge: count(edge["unanswered"])),
-    _Column("P50", _percentile("p50")),
-    _Column("P90", _percentile("p90")),
-    _Column("P95", _percentile("p95")),
-    _Column("P99", _percentile("p99")),
-    _Column("MAX", _percentile("max")),
-    _Column("CALLER P50/P95", _of(lambda edge: edge["client_ms"])),
-    _Column("CALLEE P50/P95", _of(lambda edge: edge["server_ms"])),
-    _Column("GAP P50/P95", _of(lambda edge: edge["gap_ms"])),
-    _Column("STATUSES", lambda edge: tally(edge["statuses"], most=6), right=False),
-    _Column("FLAGS", lambda edge: tally(edge["flags"], most=6), right=False),
-)
-
-
 def graph_table(document: GraphDocument, width: int, color: bool, wide: bool = False) -> str:
-    """One line an edge: `×` where errors start, caller, callee, calls, errors, p50, p95 flags and bad statuses.
+    """One line an edge, columns named as in JSON; `×` marks edges where errors start, `-` callees never reached.
 
     The lines fit into `width` columns, at least 40; with `wide` all columns are written, however broad. Times are the
     caller's, else the callee's. Escape sequences are written only with `color`.
     """
     lines = _head(document)
-    if not document["edges"]:
+    edges = document["edges"]
+    if not edges:
         lines += [Text(sentence) for sentence in ([] if document["nodes"] else nothing_found(document))]
         lines += [Text(f"{name(node['name'])}: no calls to or from it were seen") for node in document["nodes"]]
-        return _written([*lines, *_note_lines(document["notes"], width)], width, color)
-    lines.append(Text())
-    columns = _WIDE if wide else (*_NARROW, _SIGNS)
-    cells = [[column.text(edge) for column in columns] for edge in document["edges"]]
-    needed = [
-        max(cell_len(text) for text in (column.title, *texts))
-        for column, texts in zip(columns, zip(*cells, strict=True), strict=True)
-    ]
-    left = max(width, NARROWEST) - 2 - sum(needed) - len(GAP) * (len(columns) + 1)
-    callers, callees = [[name(edge[end]) for edge in document["edges"]] for end in ("caller", "callee")]
-    room = _rooms(max(map(cell_len, callers)), max(map(cell_len, callees)), 10**6 if wide else left)
-    titles = [column.title for column in columns]
-    lines.append(_row("  ", "CALLER", "CALLEE", titles, room, needed, columns, "bold"))
+        return _written(lines, width, color)
     nodes = {node["name"]: node for node in document["nodes"]}
-    for edge, caller, callee, texts in zip(document["edges"], callers, callees, cells, strict=True):
-        mark = "× " if edge["failing_hop"] else "- " if never_seen(edge, nodes.get(edge["callee"])) else "  "
-        style = _STYLES[health(edge["error_rate"])] if edge["errors"] else ""
-        lines.append(_row(mark, caller, callee, texts, room, needed, columns, style))
-    lines += _signs_explained(document)
-    return _written([*lines, *_note_lines(document["notes"], width)], width, color)
-
-
-def _signs(edge: Edge) -> str:
-    """Flags, and statuses that are no success: `FI 504`. At most 16 columns."""
-    failed = {status: number for status, number in edge["statuses"].items() if status == "0" or status[:1] not in "123"}
-    flags = {flag: number for flag, number in edge["flags"].items() if flag != "-"}
-    return shorten(" ".join(part for part in (keys(flags), keys(failed)) if part), 16)
+    marks = [
+        "× " if edge["failing_hop"] else "- " if never_seen(edge, nodes.get(edge["callee"])) else "  " for edge in edges
+    ]
+    styles = [_STYLES[health(edge["error_rate"])] if edge["errors"] else "" for edge in edges]
+    columns = table.every(GRAPH_COLUMNS) if wide else table.GRAPH
+    lines += [Text(), *table.lines(edges, columns, max(width, NARROWEST), marks, styles), *_signs_explained(document)]
+    return _written(lines, width, color)
 
 
 def _signs_explained(document: GraphDocument) -> list[Text]:
@@ -145,38 +71,6 @@ def _signs_explained(document: GraphDocument) -> list[Text]:
         ways = [" → ".join(shorten(name(node), 20) for node in [*way, *way[:1]]) for way in document["cycles"][:2]]
         said.append(f"{counted(len(document['cycles']), 'cycle')}: {'; '.join(ways)}")
     return [Text(), *[Text(sentence, style="dim") for sentence in said]] if said else []
-
-
-def _rooms(callers: int, callees: int, left: int) -> tuple[int, int]:
-    """Columns for callers and callees: what they need where there is room, else half each, and what one spares."""
-    callers, callees = max(callers, len("CALLER")), max(callees, len("CALLEE"))
-    if callers + callees <= left:
-        return callers, callees
-    left = max(left, 2 * LEAST_NAME)
-    half = left // 2
-    if callers <= half:
-        return callers, left - callers
-    return (left - callees, callees) if callees <= half else (left - half, half)
-
-
-def _row(
-    mark: str,
-    caller: str,
-    callee: str,
-    texts: Sequence[str],
-    room: tuple[int, int],
-    needed: Sequence[int],
-    columns: Sequence[_Column],
-    style: str,
-) -> Text:
-    parts = [_padded(shorten(caller, room[0]), room[0]), _padded(shorten(callee, room[1]), room[1])]
-    parts += [_padded(text, size, column.right) for text, size, column in zip(texts, needed, columns, strict=True)]
-    return Text((mark + GAP.join(parts)).rstrip(), style=style)
-
-
-def _padded(text: str, cells: int, right: bool = False) -> str:
-    space = " " * max(0, cells - cell_len(text))
-    return space + text if right else text + space
 
 
 def _head(document: GraphDocument | ErrorsDocument) -> list[Text]:
@@ -193,26 +87,33 @@ def _head(document: GraphDocument | ErrorsDocument) -> list[Text]:
     return [Text(", ".join(where)), Text(", ".join(read))]
 
 
-def errors_text(document: ErrorsDocument, width: int, color: bool) -> str:
-    """Each failing hop as a block: rank and sentence, then who, where, reason, share, way, evidence, time, examples.
+def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = False) -> str:
+    """One line a failing hop, columns named as in JSON, then each one's sentence and evidence.
 
-    Where the second row is close to the first a line says so; where nothing failed, the counts and notes say what was
-    looked at. Long sentences are wrapped into `width` columns, names are never broken over lines.
+    With `wide` all columns are written, and nothing else. Where the second row is close to the first a line says so;
+    where nothing failed, the counts say what was looked at. Sentences are wrapped into `width` columns, names are
+    never broken over lines.
     """
     width = max(width, NARROWEST)
     lines = _head(document)
     rows = document["failing_hops"]
     if not rows:
         lines += [Text(), *[Text(sentence, style="green") for sentence in _nothing_failed(document, width)]]
-    elif not document["counts"]["failed_traces"]:
+        return _written(lines, width, color)
+    styles = ["bold red" if row["failed_traces"] else "yellow" for row in rows]
+    columns = table.every(ERRORS_COLUMNS) if wide else table.ERRORS
+    lines += [Text(), *table.lines(rows, columns, width, [""] * len(rows), styles)]
+    if wide:
+        return _written(lines, width, color)
+    if not document["counts"]["failed_traces"]:
         absorbed = sum(row["absorbed_traces"] for row in rows)
         said = f"No request failed for the user: failures in {counted(absorbed, 'trace')} were absorbed on the way."
         lines += [Text(), *_wrapped(said, width, "green")]
-    for row in rows:
-        lines += [Text(), *_block(row, document, width)]
+    for row, style in zip(rows, styles, strict=True):
+        lines += [Text(), *_block(row, document, width, style)]
     if (hint := _runner_up(rows)) is not None:
         lines += [Text(), *_wrapped(hint, width, "yellow")]
-    return _written([*lines, *_note_lines(document["notes"], width)], width, color)
+    return _written(lines, width, color)
 
 
 def _nothing_failed(document: ErrorsDocument, width: int) -> list[str]:
@@ -227,12 +128,10 @@ def _nothing_failed(document: ErrorsDocument, width: int) -> list[str]:
     return textwrap.wrap(said, width)
 
 
-def _block(row: FailingHop, document: ErrorsDocument, width: int) -> list[Text]:
-    heading = f"{row['rank']}  {shorten(name(row['reason']), 30)}  {_way([row['caller'], row['callee']], width - 36)}"
-    lines = [Text(shorten(heading, width), style="bold red" if row["failed_traces"] else "bold yellow")]
-    lines += _wrapped(name(row["text"]), width, "", indent="   ")
+def _block(row: FailingHop, document: ErrorsDocument, width: int, style: str) -> list[Text]:
+    lines = _wrapped(f"{row['rank']} {name(row['text'])}", width, style, after="  ")
     for title, text in _facts(row, document, width - 14):
-        lines.append(Text(f"   {title:<9}  ", style="dim") + Text(text, style=""))
+        lines.append(Text(f"  {title:<9} ", style="dim") + Text(text, style=""))
     return lines
 
 
@@ -314,22 +213,17 @@ def _runner_up(rows: Sequence[FailingHop]) -> str | None:
 
 def notes_text(notes: Sequence[NoteDocument], width: int = 100) -> str:
     """The notes of a document, one `note: CODE (COUNT): text` each, wrapped into `width` columns; empty without any."""
-    return _written(_note_lines(notes, width), width, color=False)
-
-
-def _note_lines(notes: Sequence[NoteDocument], width: int) -> list[Text]:
-    lines = [Text()] if notes else []
+    lines: list[Text] = []
     for note in notes:
         said = f"note: {shorten(name(note['code']), 40)} ({count(note['count'])}): {shorten(name(note['text']), 400)}"
-        lines += _wrapped(said, max(width, NARROWEST), "dim", after="      ")
-    return lines
+        lines += _wrapped(said, max(width, NARROWEST), "", after="      ")
+    return _written(lines, width, color=False)
 
 
-def _wrapped(text: str, width: int, style: str, indent: str = "", after: str | None = None) -> list[Text]:
+def _wrapped(text: str, width: int, style: str, after: str = "") -> list[Text]:
     """The sentence in lines; a word that is longer than a line is cut in its middle."""
-    follow = indent if after is None else after
-    words = " ".join(shorten(word, width - len(follow)) for word in text.split())
-    wrapped = textwrap.wrap(words, width, initial_indent=indent, subsequent_indent=follow, break_on_hyphens=False)
+    words = " ".join(shorten(word, width - len(after)) for word in text.split())
+    wrapped = textwrap.wrap(words, width, subsequent_indent=after, break_on_hyphens=False)
     return [Text(line, style=style) for line in wrapped]
 
 
