@@ -115,6 +115,12 @@ def test_settle_undecided_takes_a_404_nr_below_its_own_workload_as_the_callers_h
     assert role["d"] == Role.CALLEE
 
 
+def test_settle_undecided_takes_a_root_that_was_sent_to_its_own_workload_as_received() -> None:
+    sent = {"cluster": "", "operation": "shop.default.svc.cluster.local:80/*", "kind": "server"}
+    tree = forest(inbound("a", "", "shop", **sent), inbound("b", "", "cart", trace="u", **sent))
+    assert tree.role.tolist() == [Role.CALLEE, Role.CALLER]
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
 def test_break_cycles_cuts_circles_of_any_length_at_the_earliest_span(length: int) -> None:
     names = [f"s{i}" for i in range(length)]

@@ -63,7 +63,9 @@ class Parties:
         result = np.full(len(rows), -1, np.int64)
         for i, codes in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             if codes not in seen:
-                party = _named(*(texts[code] for code in codes[:9]), *map(bool, codes[9:]))
+                proxied, at_gateway, messaging = map(bool, codes[9:])
+                said = (texts[code] for code in codes[:9])
+                party = _named(*said, proxy=proxied, gateway=at_gateway, messaging=messaging)
                 seen[codes] = -1 if party is None else self.add(party)
             result[i] = seen[codes]
         return result
@@ -79,6 +81,7 @@ def _named(
     server_address: str,
     host: str,
     operation: str,
+    *,
     proxy: bool,
     gateway: bool,
     messaging: bool,

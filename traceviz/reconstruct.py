@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from traceviz import envoy
 from traceviz.notes import Notes, raises
 from traceviz.roles import Role, Roles, on_callers_side, roles
 from traceviz.spans import TAGS, Bools, Ints, Kind, Spans
@@ -89,7 +90,7 @@ def reconstruct(spans: Spans) -> Forest:
     family = _Family(spans, role, workloads, ~duplicate)
     parent, orphan = link_parents(family, notes)
     split_shared_ids(family, parent, notes)
-    settle_undecided(role, parent, workloads)
+    settle_undecided(spans, role, parent, workloads)
     # Cycles go before the repairs, which climb from parent to parent.
     break_cycles(spans, parent, notes)
     undo_shared_id_repair(family, parent, notes)
@@ -190,6 +191,7 @@ class _Family:
         self._rows = self._rows[np.argsort(self._own[self._rows], kind="stable")]
         self._keys = self._own[self._rows]
         self.end_ns = spans.end_ns
+        self.cluster = spans.tag("cluster")
 
     def named(self) -> tuple[Rows, Rows, Rows]:
         """For every row: the first candidate for its parent (-1: none), how many there are, and where they
@@ -211,20 +213,33 @@ class _Family:
         runs = _equal_runs(np.arange(len(self._keys)), self._keys)
         return [[int(row) for row in self._rows[run]] for run in runs]
 
+    @cached_property
+    def out(self) -> list[bool]:
+        """Whether a row is on the caller's side."""
+        return [bool(out) for out in on_callers_side(self.role)]
+
+    @cached_property
+    def _times(self) -> tuple[list[int], list[int]]:
+        return self.spans.start_ns.tolist(), self.end_ns.tolist()
+
+    @cached_property
+    def _workload(self) -> list[int]:
+        return [int(key) for key in self.workloads.of_row]
+
     def same(self, row: int, other: int) -> bool:
         """Whether two rows belong to one workload."""
-        return bool(self.workloads.same(np.array([row]), np.array([other]))[0])
+        return self.workloads.same_keys(self._workload[row], self._workload[other])
 
     def best(self, row: int, candidates: list[int]) -> int:
         """The candidate in whose time `row` starts; of several the one that started last, of none the nearest."""
-        start = self.spans.start_ns
-        when = int(start[row])
+        if len(candidates) == 1:
+            return candidates[0]
+        start, end = self._times
+        when = start[row]
 
         def closeness(candidate: int) -> tuple[bool, int, int]:
-            begun = int(start[candidate]) <= when
-            holds = begun and when <= int(self.end_ns[candidate])
-            distance = abs(when - int(start[candidate])) if begun else int(start[candidate]) - when
-            return (not holds, distance, candidate)
+            holds = start[candidate] <= when <= end[candidate]
+            return (not holds, abs(when - start[candidate]), candidate)
 
         return min(candidates, key=closeness)
 
@@ -251,7 +266,7 @@ def link_parents(family: _Family, notes: Notes) -> tuple[Rows, Bools]:
 
 def _parent_of_shared_id(family: _Family, row: int, candidates: list[int]) -> int:
     """Which of several spans with the parent's id is meant: what follows from the roles, then time."""
-    role, cluster = family.role, family.spans.tag("cluster")
+    role, cluster = family.role, family.cluster
 
     def prefer(chosen: list[int]) -> list[int]:
         return chosen or candidates
@@ -260,10 +275,10 @@ def _parent_of_shared_id(family: _Family, row: int, candidates: list[int]) -> in
         callers = [c for c in candidates if role[c] == Role.CALLER]
         candidates = prefer([c for c in callers if cluster[c] == cluster[row]] or callers)
     elif role[row] == Role.CALLEE:
-        candidates = prefer([c for c in candidates if on_callers_side(role[c : c + 1])[0]])
+        candidates = prefer([c for c in candidates if family.out[c]])
     else:
         # What a workload does hangs under its own half, not under the half of the one who called it.
-        own = [c for c in candidates if not on_callers_side(role[c : c + 1])[0] and family.same(row, c)]
+        own = [c for c in candidates if not family.out[c] and family.same(row, c)]
         candidates = prefer(own or [c for c in candidates if role[c] in (Role.SERVER, Role.CALLEE, Role.INSIDE)])
     return family.best(row, candidates)
 
@@ -278,10 +293,11 @@ def split_shared_ids(family: _Family, parent: Rows, notes: Notes) -> None:
     under. Nothing to repair on your side.
     """
     spans = family.spans
-    owner_kinds = (Kind.CLIENT, Kind.PRODUCER)
+    owning = (((spans.kind == Kind.CLIENT) | (spans.kind == Kind.PRODUCER)) & ~spans.shared).tolist()
+    sharing = ((spans.kind != Kind.UNSET) | spans.shared).tolist()
     for group in family.shared():
-        owners = [row for row in group if spans.kind[row] in owner_kinds and not spans.shared[row]]
-        sharers = [row for row in group if row not in owners and (spans.kind[row] != Kind.UNSET or spans.shared[row])]
+        owners = [row for row in group if owning[row]]
+        sharers = [row for row in group if sharing[row] and not owning[row]]
         if not owners or not sharers:
             continue
         notes.add("shared-span-ids", 1, _example_traces(spans, spans.trace[group[:1]]))
@@ -289,17 +305,28 @@ def split_shared_ids(family: _Family, parent: Rows, notes: Notes) -> None:
             parent[row] = family.best(row, owners)
 
 
-def settle_undecided(role: Roles, parent: Rows, workloads: Workloads) -> None:
+def settle_undecided(spans: Spans, role: Roles, parent: Rows, workloads: Workloads) -> None:
     """A proxy's span without a cluster, like a 404 NR that was rejected before a cluster was chosen.
 
-    It is the caller's half where it is a root or the child of its own workload, else the callee's half.
+    It is the caller's half where it is a root or the child of its own workload, else the callee's half. A root
+    that was sent to its own workload is what a sidecar received from outside.
     """
     rows = np.flatnonzero(role == Role.UNDECIDED)
     above = parent[rows]
     own = np.ones(len(rows), np.bool_)
     has_parent = above >= 0
     own[has_parent] = workloads.same(rows[has_parent], above[has_parent])
+    for index in np.flatnonzero(~has_parent).tolist():
+        own[index] = not _sent_to_itself(spans, workloads, int(rows[index]))
     role[rows] = np.where(own, Role.CALLER, Role.CALLEE)
+
+
+def _sent_to_itself(spans: Spans, workloads: Workloads, row: int) -> bool:
+    """Whether a sidecar's span names its own workload as the one that was asked for."""
+    workload = workloads.keys[int(workloads.of_row[row])]
+    url, operation = (spans.texts[int(column[row])] for column in (spans.tag("url"), spans.operation))
+    host = envoy.read_host(envoy.url_host(url or operation)).name
+    return workload.proxy == "sidecar" and host in (workload.own_name, workload.base, workload.service)
 
 
 @raises("cycles", "{count} circles of parents were cut; the earliest span of each is a root")

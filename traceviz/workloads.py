@@ -70,18 +70,21 @@ class Workloads:
             of_combination[i] = index.setdefault(key, len(index))
         self.keys = list(index)
         self.of_row: npt.NDArray[np.int32] = of_combination[combined]
-        self._same: dict[int, bool] = {}
+        self._same: dict[tuple[int, int], bool] = {}
 
     def same(self, rows: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Row by row: do `rows[i]` and `others[i]` belong to the same workload?"""
         size = len(self.keys)
         pairs, inverse = np.unique(self.of_row[rows].astype(np.int64) * size + self.of_row[others], return_inverse=True)
-        answers = np.zeros(len(pairs), np.bool_)
-        for i, pair in enumerate(pairs.tolist()):
-            if pair not in self._same:
-                self._same[pair] = same(self.keys[pair // size], self.keys[pair % size])
-            answers[i] = self._same[pair]
+        answers = np.array([self.same_keys(*divmod(pair, size)) for pair in pairs.tolist()], np.bool_)
         return answers[inverse]
+
+    def same_keys(self, one: int, other: int) -> bool:
+        """Whether two of `keys`, by index, are the same workload."""
+        answer = self._same.get((one, other))
+        if answer is None:
+            answer = self._same[one, other] = same(self.keys[one], self.keys[other])
+        return answer
 
     def mask(self, proxy: str) -> npt.NDArray[np.bool_]:
         """The rows whose span comes from a proxy of this kind."""
