@@ -240,6 +240,20 @@ def test_an_orphan_makes_no_hop_with_a_guessed_caller() -> None:
     ]
 
 
+def test_a_call_whose_parent_is_missing_is_joined_to_the_one_callee_around_it() -> None:
+    rows = [
+        gateway("a", "shop", ms=90),
+        inbound("b", "a", "shop", start=1, ms=80),
+        outbound("c", "gone", "shop", "cart", start=5, ms=20),
+    ]
+    table = found(*rows)
+    assert table.up.tolist() == [-1, 0]
+    assert table.notes.count("calls-joined-by-time") == 1
+    assert table.forest.parent.tolist() == [-1, 0, -1], "the span stays a root"
+    twice = found(*rows, inbound("d", "a", "shop", start=2, ms=70))
+    assert twice.up[twice.caller_row >= 0].tolist() == [-1, -1], "which of two it was cannot be known"
+
+
 def test_what_was_called_beneath_a_missing_callee_half_hangs_below_that_call() -> None:
     table = found(gateway("a", "shop", ms=50), outbound("b", "a", "shop", "cart", start=5))
     assert table.up.tolist() == [-1, 0]

@@ -49,11 +49,8 @@ def test_edges_calls_and_errors_are_those_of_envoys_own_spans(case: str, form: s
     assert len(counted) == len(document["edges"])
 
 
-#: Only Envoy's spans were sent as Zipkin: where programs' spans lie between the proxies', parents are missing there.
-FORMS = [(case, form) for case in FAILING for form in FORMATS if not (case.startswith("otel") and form == "zipkin")]
-
-
-@pytest.mark.parametrize(("case", "form"), FORMS)
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("case", FAILING)
 def test_the_first_failing_hop_is_the_broken_one(case: str, form: str) -> None:
     first = recorded(case, form).errors()["failing_hops"][0]
     assert (first["caller"], first["callee"], first["reason"]) == FAILING[case]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
 
+from traceviz.notes import Notes, raises
 from traceviz.reconstruct import Forest, Rows
 from traceviz.roles import Role, on_callers_side
 from traceviz.spans import Bools
@@ -27,7 +29,7 @@ class Calls(NamedTuple):
     within: Rows
 
 
-def calls(forest: Forest) -> Calls:
+def calls(forest: Forest, notes: Notes) -> Calls:
     """Sort the rows of a forest into calls."""
     role, parent, size = forest.role, forest.parent, len(forest)
     rows = np.arange(size)
@@ -70,7 +72,38 @@ def calls(forest: Forest) -> Calls:
     border = child & out & ~same & out[parent]
     enclosing = np.where(border, head[parent], np.where(child & half[parent], parent, -1))
     within = enclosing[climb(np.where((enclosing >= 0) | ~child, rows, parent))]
-    return Calls(head, is_head, half, answers, within)
+    found = Calls(head, is_head, half, answers, within)
+    join_by_time(forest, found, notes)
+    return found
+
+
+@raises("calls-joined-by-time", "{count} calls whose parent is missing were taken as made by the callee around them")
+def join_by_time(forest: Forest, found: Calls, notes: Notes) -> None:
+    """A workload's call names a parent that is not there, and the workload was being called meanwhile.
+
+    Usual where programs have spans of their own that are sent somewhere else: between a callee's proxy and its
+    calls a span is missing. The span stays a root. But where exactly one call to the same workload, in the same
+    trace, was under way all the time, its failure is taken to have been felt there; without that every trace would
+    end at the first program. Send the programs' spans to the same Jaeger to be sure.
+    """
+    spans = forest.spans
+    lost = np.flatnonzero(found.is_head & forest.orphan & (found.within < 0))
+    if not len(lost):
+        return
+    halves: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(found.half & np.isin(spans.trace, spans.trace[lost])).tolist():
+        halves[int(spans.trace[row])].append(row)
+    begin, end = spans.start_ns.tolist(), spans.end_ns.tolist()
+    keys = forest.workloads.of_row.tolist()
+    for row in lost.tolist():
+        around = [
+            half
+            for half in halves[int(spans.trace[row])]
+            if begin[half] <= begin[row] and end[row] <= end[half] and forest.workloads.same_keys(keys[row], keys[half])
+        ]
+        if len(around) == 1:
+            found.within[row] = around[0]
+            notes.add("calls-joined-by-time", 1, [spans.trace_ids[spans.trace[row]]])
 
 
 def climb(step: Rows) -> Rows:

@@ -128,7 +128,7 @@ class _Pairs(NamedTuple):
 def hops(forest: Forest) -> Hops:
     """All calls of a forest."""
     notes = Notes()
-    found = calls(forest)
+    found = calls(forest, notes)
     verdicts = outcomes(forest)
     notes.add(UNKNOWN_FLAG, int(verdicts.unknown_flag.sum()), sorted(verdicts.unknown_flags)[:5])
     parties = Parties(forest)
@@ -196,7 +196,7 @@ def _callees(pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
 def _in_order(forest: Forest, pairs: _Pairs, callee: Rows, kept: Bools) -> tuple[_Pairs, Rows]:
     """The kept hops by trace, each hop before the hops below it."""
     row = np.where(pairs.head_row >= 0, pairs.head_row, pairs.callee_row)
-    order = np.lexsort((row, forest.depth[row], forest.spans.trace[row]))
+    order = np.lexsort((pairs.callee_row, row, forest.depth[row], forest.spans.trace[row]))
     order = order[kept[order]]
     number = np.full(len(row) + 1, -1, np.int64)
     number[order] = np.arange(len(order))
