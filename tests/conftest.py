@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
+
+import pytest
+from hypothesis import settings
 
 import traceviz
 from traceviz import Report
@@ -12,6 +16,11 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 MESH = SHARED / "data" / "mesh"
 CASES = sorted(path.parent.name for path in MESH.glob("*/truth.json"))
+# The same examples in every run; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
 FORMATS = {"v1": "v1/traces.json.gz", "v3": "v3/traces.json.gz", "zipkin": "zipkin.json.gz"}
 
 
@@ -19,3 +28,8 @@ FORMATS = {"v1": "v1/traces.json.gz", "v3": "v3/traces.json.gz", "zipkin": "zipk
 def recorded(case: str, form: str) -> Report:
     """The report of a recorded mesh, of the requests that came through its ingress."""
     return traceviz.load(str(MESH / case / FORMATS[form]), service="istio-ingress").report()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --update-golden` writes tests/goldens anew; what changed is then in the diff to be looked at."""
+    parser.addoption("--update-golden", action="store_true", help="Write the golden files anew.")

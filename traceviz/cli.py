@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import io
 import os
+import shlex
 import shutil
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import click
 from click.shell_completion import get_completion_class
@@ -16,13 +20,15 @@ from click.shell_completion import get_completion_class
 import traceviz
 from traceviz import codes, demo
 from traceviz.analyze.narrow import narrow
-from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.documents import Edge, ErrorsDocument, FailingHop, GraphDocument
 from traceviz.errors import TracevizError, UsageError
 from traceviz.fail_on import FailOn
+from traceviz.notes import NoteDocument
 from traceviz.options import output, selection, wanted
 from traceviz.render import FORMATS, format_of_file, render
 from traceviz.render.labels import check as check_labels
 from traceviz.render.text import notes_text
+from traceviz.render.words import clean
 from traceviz.target import open_target
 
 EXPRESSION_HELD = 79
@@ -124,23 +130,24 @@ class _Run:
     ) -> None:
         """Write the product, say the notes, and judge `--fail-on`."""
         said: list[NoteDocument] = [] if self._format in _SELF_CONTAINED else document["notes"]
+        shown = copy.copy(document)
         if self._format in _TABLES:
-            document = {**document, "notes": []}
-        product = render(document, self._format, width=_width(), color=self._color, **drawing)
+            shown["notes"] = []
+        product = render(shown, self._format, width=_width(), color=self._color, **drawing)
         if self._file is not None:
             _write(self._file, product)
         else:
             # Data is UTF-8 wherever it goes; what a terminal shows is in its own encoding.
-            _print(product.encode() if isinstance(product, str) and self._format not in _TABLES else product)
+            _echo(product.encode() if isinstance(product, str) and self._format not in _TABLES else product)
         if not self._quiet:
             if self._file is not None:
-                click.echo(f"wrote {self._file}", err=True)
+                _say(f"wrote {self._file}")
             if said:
-                click.echo(notes_text(said, _width()), err=True)
+                _say(notes_text(said, _width()))
         held = [row for row in rows if self._fail_on and self._fail_on.holds(row)]
         if held and self._fail_on:
-            first = f"{held[0]['caller']} → {held[0]['callee']}"
-            click.echo(f"--fail-on {self._fail_on.text!r} holds for {len(held)} rows, first {first}", err=True)
+            first = f"{held[0]['caller'] or 'outside'} → {held[0]['callee']}"
+            _say(f"--fail-on {self._fail_on.text!r} holds for {len(held)} of {len(rows)} rows, first {first}")
             raise click.exceptions.Exit(EXPRESSION_HELD)
 
 
@@ -149,9 +156,9 @@ def _format(named: str | None, file: str | None, formats: Sequence[str]) -> str:
     if named is not None or file is None:
         return named or "table"
     found = format_of_file(file)
-    if found not in formats:
+    if found is None or found not in formats:
         suffixes = " ".join(suffix for name in formats for suffix in FORMATS[name].suffixes)
-        trouble = "names no format" if found is None else f"means {found}, which this command does not write"
+        trouble = f"means {found}, which this command does not write" if found else "names no format"
         raise UsageError(f"the suffix of {file} {trouble}", f"Name one with -o, or use a suffix of {suffixes}")
     return found
 
@@ -160,20 +167,31 @@ def _write(file: Path, product: str | bytes) -> None:
     try:
         file.write_bytes(product if isinstance(product, bytes) else product.encode())
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror or error}") from error
+        raise _unwritable(file, error) from error
 
 
-def _print(product: str | bytes) -> None:
-    """Write to stdout. Where its reader has seen enough, the rest goes nowhere, and the verdict stays what it is."""
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write {path}: {error.strerror or error}")
+
+
+def _echo(text: str | bytes, err: bool = False) -> None:
+    """Write to stdout, or to stderr. Where the reader has seen enough the rest goes nowhere, and the run goes on: what
+    it finds, its exit code, does not hang on who reads."""
     try:
-        click.echo(product, nl=not product.endswith(b"\n" if isinstance(product, bytes) else "\n"), color=True)
+        click.echo(text, nl=isinstance(text, str) and not text.endswith("\n"), err=err, color=True)
     except BrokenPipeError:
-        _silence(sys.stdout)
+        _silence(sys.stderr if err else sys.stdout)
+
+
+def _say(text: str) -> None:
+    """Write to stderr, without what steers a terminal: messages repeat names that strangers chose."""
+    _echo("\n".join(clean(line) for line in text.split("\n")), err=True)
 
 
 def _silence(stream: TextIO) -> None:
     """Let a stream that cannot be written to any more go nowhere: Python flushes what is left when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with contextlib.suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _width() -> int:
@@ -190,13 +208,13 @@ def _color(choice: str) -> bool:
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
     """What a note's or a reason's code means: sign, cause, and what to do. Without a code: all of them."""
-    click.echo(codes.overview() if code is None else codes.explanation(code))
+    _echo(codes.overview() if code is None else codes.explanation(code))
 
 
 @cli.command()
 def version() -> None:
     """The version of traceviz."""
-    click.echo(f"traceviz {traceviz.__version__}")
+    _echo(f"traceviz {traceviz.__version__}")
 
 
 @cli.command()
@@ -205,7 +223,7 @@ def completion(shell: str) -> None:
     """A completion script: source <(traceviz completion bash)"""
     complete = get_completion_class(shell)
     assert complete is not None
-    click.echo(complete(cli, {}, "traceviz", "_TRACEVIZ_COMPLETE").source())
+    _echo(complete(cli, {}, "traceviz", "_TRACEVIZ_COMPLETE").source())
 
 
 @cli.command(name="demo")
@@ -217,9 +235,12 @@ def demo_command(directory: Path) -> None:
 
     Each command is printed before its output, to be repeated with your own --url.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
     with demo.serve_recording() as jaeger:
-        click.echo("# A recorded mesh, served as a Jaeger would. With your own: --url http://localhost:16686")
+        _echo("# A recorded mesh, served as a Jaeger would. With your own: --url http://localhost:16686")
         for arguments in (
             ["graph", "--service", "istio-ingress"],
             ["graph", "--service", "istio-ingress", "-O", str(directory / "graph.svg")],
@@ -227,7 +248,7 @@ def demo_command(directory: Path) -> None:
             ["errors", "--since", "10m"],
         ):
             command = [*arguments, "--url", jaeger.url]
-            click.echo(f"\n$ traceviz {' '.join(command)}")
+            _echo(f"\n$ {shlex.join(['traceviz', *command])}")
             cli.main(command, prog_name="traceviz", standalone_mode=False)
 
 
@@ -235,28 +256,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code (CONTRACT). Nothing is raised at a user."""
     try:
         result = cli.main(argv, prog_name="traceviz", standalone_mode=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+    except SystemExit:
+        # click leaves so after a completion, and where the reader of its help has seen enough.
+        return 0
     except click.ClickException as trouble:
-        trouble.show()
+        shown = io.StringIO()
+        trouble.show(shown)
+        _say(shown.getvalue())
         return trouble.exit_code
     except TracevizError as trouble:
-        click.echo(f"traceviz: {_sentence(str(trouble))}", err=True)
+        _say(f"traceviz: {_sentence(str(trouble))}")
         if trouble.remedy:
-            click.echo(_sentence(trouble.remedy), err=True)
+            _say(_sentence(trouble.remedy))
         return trouble.exit_code
-    except BrokenPipeError:
-        # Whoever read has seen enough. Python must not try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (KeyboardInterrupt, click.Abort):
-        click.echo("traceviz: interrupted", err=True)
+        _say("traceviz: interrupted")
         return INTERRUPTED
+    except OSError as trouble:
+        # A full disk under stdout or the temporary folder; no bug, and nothing to be written there any more.
+        _silence(sys.stdout)
+        where = f"{trouble.filename}: " if trouble.filename else ""
+        _say(f"traceviz: {_sentence(f'{where}{trouble.strerror or trouble}')}")
+        return UNEXPECTED
     except Exception as bug:
-        traceback.print_exc()
-        click.echo(f"traceviz: an unexpected failure, which is a bug of traceviz: {bug}", err=True)
+        _say(traceback.format_exc())
+        _say(f"traceviz: an unexpected failure, which is a bug of traceviz: {bug}")
         return UNEXPECTED
 
 
@@ -266,4 +291,14 @@ def _sentence(text: str) -> str:
 
 def run() -> None:
     """The entry point of the installed command."""
+    _open_streams()
     sys.exit(main())
+
+
+def _open_streams() -> None:
+    """Streams that were closed (`>&-`) read and write nothing; letters that stdout's encoding lacks become `?`."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - open for as long as the process lives
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

@@ -6,15 +6,16 @@ from difflib import get_close_matches
 
 from traceviz.errors import UsageError
 from traceviz.notes import catalogue
+from traceviz.sources.names import shown
 
 
 def explanation(code: str) -> str:
     """The text about one code. Raises UsageError for a code that does not exist."""
     known = catalogue()
     if code not in known:
-        close = get_close_matches(code, known, n=3)
+        close = get_close_matches(code[:100].lower(), known, n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "`traceviz explain` lists all codes"
-        raise UsageError(f"there is no code {code!r}", hint)
+        raise UsageError(f"there is no code {shown(code)}", hint)
     return f"{code}\n\n{known[code].explanation}\n"
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from traceviz.errors import UsageError
 
@@ -25,7 +28,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_UNITS = {"": 1.0, "%": 0.01, "ms": 1.0, "s": 1000.0}
+#: Decimals, so that 57 % is the float 0.57 that stands in a row.
+_UNITS = {"": Decimal(1), "%": Decimal("0.01"), "ms": Decimal(1), "s": Decimal(1000)}
 _PERCENTILES = re.compile(r"(mean|p50|p90|p95|p99|max)_ms")
 
 
@@ -34,15 +38,16 @@ class FailOn:
 
     Dotted names reach inside (`client_ms.p95`); `p50_ms` … `p99_ms` alone are of client_ms, else of server_ms.
     A value that is not known makes no comparison true. Times are in ms, `s` and `%` are converted.
+    `row_type` is the TypedDict of the rows. Raises UsageError for what cannot be read, and for a field that such rows
+    do not have or that is no number.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, row_type: type) -> None:
         self.text = text
         self._postfix = _postfix(text)
-
-    def fields(self) -> list[str]:
-        """The fields that the expression asks for."""
-        return [step[0] for step in self._postfix if isinstance(step, tuple)]
+        for step in self._postfix:
+            if isinstance(step, tuple):
+                _check(step[0], row_type)
 
     def holds(self, row: Row) -> bool:
         """Whether the expression holds for this row."""
@@ -56,15 +61,6 @@ class FailOn:
                 right, left = stack.pop(), stack.pop()
                 stack.append(left and right if step == "and" else left or right)
         return stack.pop()
-
-    def check(self, row: Row) -> None:
-        """Raise UsageError where the rows have no such field."""
-        for field in self.fields():
-            if not _known(row, field):
-                names = ", ".join(sorted(name for name, value in row.items() if not isinstance(value, list | str)))
-                raise UsageError(
-                    f"--fail-on: there is no field {field!r} to compare", f"Fields: {names}, p50_ms … p99_ms"
-                )
 
 
 _Step = tuple[str, Callable[[Any, Any], bool], float] | str
@@ -81,9 +77,8 @@ def _postfix(text: str) -> list[_Step]:
             raise _malformed(text, at)
         at = match.end()
         if match["field"]:
-            output.append(
-                (match["field"], _OPERATORS[match["op"]], float(match["number"]) * _UNITS[match["unit"].lower()])
-            )
+            number = float(Decimal(match["number"]) * _UNITS[match["unit"].lower()])
+            output.append((match["field"], _OPERATORS[match["op"]], number))
             operand_next = False
         elif match["paren"] == "(":
             waiting.append("(")
@@ -112,17 +107,40 @@ def _malformed(text: str, at: int) -> UsageError:
     )
 
 
-def _value(row: Row, field: str) -> Any:
+def _value(row: Row, field: str) -> int | float | None:
+    """The number under a dotted name, None where there is none. Keys may hold dots themselves (`callers.reviews.a`)."""
     if _PERCENTILES.fullmatch(field) and field not in row:
         times = row.get("client_ms") or row.get("server_ms")
         return times[field.removesuffix("_ms")] if times else None
     value: Any = row
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+    while field:
+        if not isinstance(value, Mapping):
+            return None
+        key, _, rest = (field, "", "") if field in value else field.partition(".")
+        value, field = value.get(key), rest
     return value if isinstance(value, int | float) else None
 
 
-def _known(row: Row, field: str) -> bool:
-    if _PERCENTILES.fullmatch(field):
-        return field in row or "client_ms" in row
-    return field.partition(".")[0] in row
+def _check(field: str, row_type: type) -> None:
+    """Raise UsageError where rows of this type hold no number under the name, whatever they hold today."""
+    numbers = _numbers(row_type)
+    percentile = _PERCENTILES.fullmatch(field) and "client_ms.p50" in numbers
+    if not percentile and not any(fnmatchcase(field, name) for name in numbers):
+        alone = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"] if "client_ms.p50" in numbers else []
+        raise UsageError(
+            f"--fail-on: there is no number {field!r} to compare", f"There are: {' '.join(alone + numbers)}"
+        )
+
+
+def _numbers(kind: Any, name: str = "") -> list[str]:
+    """The dotted names of all numbers in a row; `statuses.*` where they are counted by any name."""
+    if NoneType in get_args(kind):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    if kind in (int, float, bool):
+        return [name]
+    if get_origin(kind) is dict:
+        return _numbers(get_args(kind)[1], f"{name}.*")
+    if is_typeddict(kind):
+        inside = get_type_hints(kind).items()
+        return [number for key, part in inside for number in _numbers(part, f"{name}.{key}" if name else key)]
+    return []

@@ -61,7 +61,7 @@ def load(
     with open_target([target] if isinstance(target, str) else target, wanted) as traces:
         batches = list(traces.batches())
         if not batches:
-            raise NothingFound(f"there is no trace in {target} for what was asked")
+            raise NothingFound(f"there is no trace in {', '.join(traces.asked.source)} for what was asked")
         forest = reconstruct(concat(batches))
         reading = Notes()
         reading.merge(traces.notes)

@@ -192,7 +192,7 @@ def window(wanted: Wanted, end_ns: int | None, since_ns: int | None) -> tuple[in
     since = wanted.since_ns if wanted.since_ns is not None else since_ns if wanted.from_ns is None else None
     if since is not None and end_ns is not None:
         to_ns = end_ns if to_ns is None else to_ns
-        return to_ns - since, to_ns
+        return max(to_ns - since, 0), to_ns  # nothing began before 1970, and some Jaegers cannot read such a time
     if since_ns is not None and to_ns is None:
         to_ns = end_ns
     if wanted.from_ns is not None and to_ns is not None and wanted.from_ns >= to_ns:

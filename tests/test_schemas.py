@@ -1,0 +1,226 @@
+"""Every JSON document is as the schemas in the package say, and the schemas are as narrow as CONTRACT."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import traceviz
+from tests.commands import called
+from tests.conftest import CASES, FORMATS, ROOT, SHARED, recorded
+from tests.documents_made import article, errors, graph, hostile, kinds, two_faults
+from tests.schemas import faults, published
+from tests.test_goldens import REPORTS
+from traceviz.analyze.narrow import narrow
+from traceviz.analyze.report import Report
+from traceviz.demo import serve_recording
+from traceviz.documents import Counts, Distribution, Edge, ErrorsDocument, FailingHop, GraphDocument, Node
+from traceviz.notes import NoteDocument
+from traceviz.render import render
+
+DATA = SHARED / "data"
+OTHERS = sorted(
+    path
+    for pattern in ("otel/*/traces*.json.gz", "otel/*/*/traces*.json.gz", "public/**/*.json.gz")
+    for path in DATA.glob(pattern)
+)
+Json = dict[str, Any]
+Place = tuple[str | int, ...]
+
+
+def written(document: Any) -> Any:
+    """The document as a reader of its JSON has it."""
+    return json.loads(str(render(document, "json")))
+
+
+def check(report: Report) -> None:
+    assert faults(written(report.graph())) == []
+    assert faults(written(report.errors())) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("case", CASES)
+def test_documents_of_recorded_meshes_are_as_the_schemas_say(case: str, form: str) -> None:
+    check(recorded(case, form))
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: str(path.relative_to(DATA)))
+def test_documents_of_other_data_are_as_the_schemas_say(path: Path) -> None:
+    check(traceviz.load(str(path), ui_url="http://localhost:16686").report())
+
+
+@pytest.mark.parametrize("case", REPORTS)
+def test_documents_of_odd_traces_are_as_the_schemas_say(case: str) -> None:
+    check(REPORTS[case]())
+
+
+def test_the_other_data_is_there() -> None:
+    assert {path.relative_to(DATA).parts[0] for path in OTHERS} == {"otel", "public"}
+    assert len(OTHERS) > 30
+
+
+def test_narrowed_documents_are_as_the_schemas_say() -> None:
+    document = recorded("seed_504", "v1").graph()
+    for options in ({"hide": ["service-go"]}, {"focus": "service-js"}, {"min_calls": 60}, {"min_calls": 10**6}):
+        assert faults(written(narrow(document, **options))) == []  # type: ignore[arg-type]
+
+
+def test_documents_of_a_jaeger_are_as_the_schemas_say() -> None:
+    with serve_recording(base_path="/jaeger") as jaeger:
+        for command in ("graph", "errors"):
+            for service in ([], ["--service", "istio-ingress"]):
+                called(command, "--url", jaeger.url, *service, "--limit", "40", "-o", "json").json()
+
+
+def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None:
+    for made, ranking in (article(), two_faults(), kinds(), hostile()):
+        for document in (made, ranking):
+            found = [
+                fault for fault in faults(written(document)) if "reason" not in fault
+            ]  # hostile() has one of its own
+            assert found == []
+
+
+# The schemas themselves
+
+#: What may be null, by CONTRACT.
+NULLABLE = {
+    *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to"),
+    *("nodes.error_rate", "nodes.self_ms"),
+    *("edges.calls_per_s", "edges.client_ms", "edges.server_ms", "edges.gap_ms", "edges.protocol"),
+    *("failing_hops.caller", "failing_hops.blame", "failing_hops.explains", "failing_hops.score"),
+}
+#: Objects whose keys are names out of the spans.
+COUNTED = ("statuses", "flags", "callers", "absorbed_by", "concentrated_in")
+
+
+def small(document: Any) -> Json:
+    """The document with one row of each list, everything in it known."""
+    kept: Json = written(document)
+    for rows in ("nodes", "edges", "failing_hops", "notes"):
+        if rows in kept:
+            kept[rows] = [row for row in kept[rows] if None not in row.values()][:1]
+            assert len(kept[rows]) == 1, rows
+    kept["asked"] |= {"limit": 1000}
+    return kept
+
+
+def whole() -> tuple[Json, Json]:
+    made, ranking = two_faults()
+    note: NoteDocument = {"code": "clock-skew", "count": 1, "text": "one", "examples": ["0" * 32]}
+    pictured = graph(made["edges"], nodes=made["nodes"], notes=[note], cycles=[["a", "b"]])
+    return small(pictured), small(errors(ranking["failing_hops"], notes=[note]))
+
+
+def places(value: Any, path: Place = ()) -> Iterator[Place]:
+    """Every path inside a document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in items:
+        yield (*path, key)
+        yield from places(part, (*path, key))
+
+
+def changed(document: Json, path: Place, change: Any) -> Json:
+    """A copy in which `change(container, key)` was done at the path."""
+    mutant = copy.deepcopy(document)
+    container: Any = mutant
+    for key in path[:-1]:
+        container = container[key]
+    change(container, path[-1])
+    return mutant
+
+
+def dotted(path: Place) -> str:
+    return ".".join(str(key) for key in path if isinstance(key, str))
+
+
+@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+def test_a_field_that_is_missing_is_a_fault(document: Json) -> None:
+    assert faults(document) == []
+    fields = [path for path in places(document) if isinstance(path[-1], str) and not set(path[:-1]) & set(COUNTED)]
+    assert len(fields) > 40
+    for path in fields:
+        if path != ("schema",):
+            assert faults(changed(document, path, lambda container, key: container.pop(key))), path
+
+
+@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+def test_a_value_of_another_type_is_a_fault(document: Json) -> None:
+    def other(container: Any, key: Any) -> None:
+        container[key] = ["wrong"] if isinstance(container[key], str | bool) else "wrong"
+
+    for path in places(document):
+        if path != ("schema",):
+            assert faults(changed(document, path, other)), path
+
+
+@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+def test_null_is_a_fault_where_the_contract_does_not_have_it(document: Json) -> None:
+    def null(container: Any, key: Any) -> None:
+        container[key] = None
+
+    for path in places(document):
+        if path != ("schema",):
+            assert bool(faults(changed(document, path, null))) != (dotted(path) in NULLABLE), path
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("counts", "traces"), -1),
+        (("counts", "traces"), 1.5),
+        (("counts", "traces"), True),
+        (("window", "from"), "2026-11-23 05:29:01"),
+        (("window", "from"), "2026-11-23T05:29:01Z"),
+        (("edges", 0, "error_rate"), 1.01),
+        (("edges", 0, "kind"), "both"),
+        (("edges", 0, "seen_from"), "nobody"),
+        (("edges", 0, "protocol"), "smtp"),
+        (("edges", 0, "examples", "slowest"), ["7"]),
+        (("edges", 0, "examples", "slowest"), ["0" * 32] * 6),
+        (("edges", 0, "statuses"), {"200": 0}),
+        (("edges", 0, "gap_ms"), {}),
+        (("nodes", 0, "kind"), "lambda"),
+        (("cycles",), [[]]),
+        (("notes", 0, "count"), 0),
+    ],
+    ids=str,
+)
+def test_values_that_the_contract_does_not_have_are_faults(path: Place, value: Any) -> None:
+    def put(container: Any, key: Any) -> None:
+        container[key] = value
+
+    assert faults(changed(whole()[0], path, put))
+
+
+def test_a_field_that_is_added_later_is_no_fault_for_readers_but_one_for_these_tests() -> None:
+    for command, document in zip(("graph", "errors"), whole(), strict=True):
+        more = document | {"added": 1}
+        assert Draft202012Validator(published(command)).is_valid(more)
+        assert faults(more)
+
+
+def test_schemas_and_types_name_the_same_fields() -> None:
+    schemas = {command: published(command) for command in ("graph", "errors")}
+    types: Mapping[str, tuple[type, Json]] = {
+        "graph": (GraphDocument, schemas["graph"]),
+        "errors": (ErrorsDocument, schemas["errors"]),
+        "counts": (Counts, schemas["graph"]["properties"]["counts"]),
+        "node": (Node, schemas["graph"]["$defs"]["node"]),
+        "edge": (Edge, schemas["graph"]["$defs"]["edge"]),
+        "distribution": (Distribution, schemas["graph"]["$defs"]["distribution"]),
+        "note": (NoteDocument, schemas["errors"]["$defs"]["note"]),
+        "failing hop": (FailingHop, schemas["errors"]["$defs"]["failing_hop"]),
+    }
+    for name, (kind, schema) in types.items():
+        assert list(get_type_hints(kind)) == list(schema["properties"]) == schema["required"], name
+
+
+def test_the_schemas_are_in_the_package() -> None:
+    assert sorted(path.name for path in (ROOT / "traceviz" / "schemas").iterdir()) == ["errors.json", "graph.json"]
