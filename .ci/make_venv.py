@@ -23,7 +23,7 @@ PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 
 
 def main(folder: str) -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older Python is told so
         print(f"traceviz needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
     try:

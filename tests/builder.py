@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from traceviz.building import SpansBuilder
 from traceviz.reconstruct import Forest, reconstruct
-from traceviz.spans import Kind, Spans, SpansBuilder
+from traceviz.spans import Kind, Spans
 
 #: A start that no reader would take for seconds or ms.
 BEGIN_NS = 1_700_000_000_000_000_000

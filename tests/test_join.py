@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from traceviz.building import SpansBuilder
 from traceviz.sources import Gathered, gather
 from traceviz.sources.fields import UNREADABLE_RECORD
-from traceviz.spans import Spans, SpansBuilder, Texts
+from traceviz.spans import Spans, Texts
 
 Row = tuple[int, int, str, str]
 

@@ -11,8 +11,8 @@ from tests.conftest import ROOT
 
 #: From left to right and top to bottom; each may import only what stands before it. A folder is one unit.
 ORDER = (
-    *("errors", "notes", "spans", "documents", "when"),
-    *("sources", "envoy", "workloads", "roles", "reconstruct"),
+    *("errors", "notes", "spans", "building", "documents", "when"),
+    *("sources", "envoy", "workloads", "roles", "shared_ids", "reconstruct"),
     *("verdict", "parties", "calls", "hops"),
     *("analyze", "render", "target", "library", "__init__"),
     *("demo", "codes", "fail_on", "options", "cli"),

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from traceviz.building import SpansBuilder
 from traceviz.sources import jaeger, read_stream
-from traceviz.spans import Kind, Spans, SpansBuilder, concat
+from traceviz.spans import Kind, Spans, concat
 
 DATA = pathlib.Path(__file__).parents[1].parent / "shared" / "data"
 START = 1_700_000_000_000_000

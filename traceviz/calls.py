@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from traceviz.notes import Notes, raises
-from traceviz.reconstruct import Forest, Rows
+from traceviz.reconstruct import Forest
 from traceviz.roles import Role, on_callers_side
-from traceviz.spans import Bools
+from traceviz.spans import Bools, Rows
 
 
 class Calls(NamedTuple):

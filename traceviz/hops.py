@@ -15,9 +15,9 @@ import numpy as np
 from traceviz.calls import Calls, calls
 from traceviz.notes import Notes, define
 from traceviz.parties import Parties, Party
-from traceviz.reconstruct import Forest, Rows
+from traceviz.reconstruct import Forest
 from traceviz.roles import Role
-from traceviz.spans import Bools, Codes, Ints
+from traceviz.spans import Bools, Codes, Ints, Rows
 from traceviz.verdict import Outcomes, outcomes
 
 UNNAMED_CALLEE = define(

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from traceviz import envoy
-from traceviz.reconstruct import Forest, Rows
+from traceviz.reconstruct import Forest
 from traceviz.roles import Role
+from traceviz.spans import Rows
 
 PartyKind = Literal["workload", "host", "database", "queue", "external", "unknown"]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from traceviz import envoy
+from traceviz.reconstruct import Forest
 from traceviz.spans import Bools, Ints
-
-if TYPE_CHECKING:
-    from traceviz.reconstruct import Forest
 
 #: gRPC's status codes by number; the failing ones are a server's fault (semantic conventions for servers).
 GRPC = (

@@ -14,8 +14,7 @@ from traceviz import envoy
 from traceviz.analyze.sketch import Sketch
 from traceviz.hops import Hops
 from traceviz.parties import Party
-from traceviz.reconstruct import Rows
-from traceviz.spans import Ints
+from traceviz.spans import Ints, Rows
 
 EXAMPLES = 5
 

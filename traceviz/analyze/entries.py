@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from traceviz.hops import Hops
-from traceviz.reconstruct import Rows
 from traceviz.roles import Role
-from traceviz.spans import Bools
+from traceviz.spans import Bools, Rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,8 @@ from traceviz.analyze.reasons import Reason, Signs, reason
 from traceviz.hops import Hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
-from traceviz.reconstruct import Rows
 from traceviz.roles import Role
-from traceviz.spans import Bools, Ints
+from traceviz.spans import Bools, Ints, Rows
 from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED
 
 EXAMPLES = 5

@@ -12,9 +12,10 @@ from itertools import chain
 import msgspec
 import numpy as np
 
+from traceviz.building import INHERITED, SLOTS, SpansBuilder
 from traceviz.sources import jaeger
 from traceviz.sources.fields import UNDECODABLE, Unreadable, decoded, text_of, trace_id
-from traceviz.spans import INHERITED, SLOTS, Codes, Ids, SpansBuilder
+from traceviz.spans import Codes, Ids
 
 #: So many spans are taken at once: enough for numpy to pay, few enough to stay in the processor's cache.
 _ROWS = 1000

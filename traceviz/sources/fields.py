@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from traceviz.building import SpansBuilder
 from traceviz.notes import Notes, define
 from traceviz.sources import scan
-from traceviz.spans import SpansBuilder
 
 UNREADABLE_RECORD = define(
     "unreadable-record",

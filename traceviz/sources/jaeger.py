@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from traceviz.building import INHERITED, SLOTS, SpansBuilder, deduced
 from traceviz.sources import scan
 from traceviz.sources.fields import (
     UNDECODABLE,
@@ -25,7 +26,6 @@ from traceviz.sources.fields import (
     trace_id,
     what_is_wrong,
 )
-from traceviz.spans import INHERITED, SLOTS, SpansBuilder, deduced
 
 _EXCEPTION = "exception.type"
 _EXCEPTION_SLOT = deduced("error_type")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from traceviz.building import INHERITED, SLOTS, SpansBuilder, deduced
 from traceviz.notes import Notes
 from traceviz.sources import scan
 from traceviz.sources.fields import (
@@ -29,7 +30,7 @@ from traceviz.sources.fields import (
     trace_id,
     what_is_wrong,
 )
-from traceviz.spans import INHERITED, SLOTS, Kind, SpansBuilder, deduced
+from traceviz.spans import Kind
 
 _EXCEPTION = "exception.type"
 _EXCEPTION_SLOT = deduced("error_type")

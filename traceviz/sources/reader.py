@@ -6,12 +6,13 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+from traceviz.building import SpansBuilder
 from traceviz.notes import Notes, define
 from traceviz.sources import otlp, scan, zipkin
 from traceviz.sources.bulk import Bulk
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.split import Record, split
-from traceviz.spans import Spans, SpansBuilder, Texts
+from traceviz.spans import Spans, Texts
 
 SKIPPED_TEXT = define(
     "skipped-text",

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from traceviz.building import SLOTS, SpansBuilder, deduced
 from traceviz.sources.fields import (
     Number,
     Unreadable,
@@ -18,7 +19,7 @@ from traceviz.sources.fields import (
     text_of,
     trace_id,
 )
-from traceviz.spans import SLOTS, Kind, SpansBuilder, deduced
+from traceviz.spans import Kind
 
 _PEER_SLOT = deduced("peer_service")
 
