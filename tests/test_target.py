@@ -14,9 +14,10 @@ import pytest
 import traceviz
 from tests.commands import SEED, called
 from tests.conftest import MESH
-from tests.unruly import good, refusing_url, unruly
+from tests.unruly import always, for_searches, good, refusing_url, unruly
 from traceviz.demo import DemoJaeger, serve_recording
-from traceviz.errors import NothingFound, UsageError
+from traceviz.demo.answers import Answer
+from traceviz.errors import NothingFound, NothingReadable, UsageError
 from traceviz.target import Wanted, open_target, window
 
 Json = dict[str, Any]
@@ -282,3 +283,15 @@ def test_every_selected_trace_is_in_exactly_one_batch() -> None:
     with open_target([str(MESH / "seed_504" / "zipkin.json.gz")], Wanted(service="istio-ingress", limit=50)) as traces:
         ids = [trace_id for spans in traces.batches() for trace_id in spans.trace_ids]
     assert len(ids) == len(set(ids)) == 50
+
+
+def test_a_jaeger_of_whose_traces_nothing_can_be_read_says_what_was_wrong() -> None:
+    unreadable = Answer(
+        200, "application/json", b'{"result": {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "what"}]}]}]}}'
+    )
+    with (
+        unruly(for_searches(always(unreadable))) as jaeger,
+        pytest.raises(NothingReadable, match="could be read"),
+        open_target([], Wanted(service="istio-ingress"), jaeger.url) as traces,
+    ):
+        traces.report()

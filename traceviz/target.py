@@ -19,6 +19,7 @@ from traceviz.analyze.report import Asked, Report, report
 from traceviz.errors import NothingFound, NothingReadable, UsageError
 from traceviz.notes import Notes, define
 from traceviz.reconstruct import reconstruct
+from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.files import STDIN, read_files
 from traceviz.sources.join import Gathered, gather
 from traceviz.sources.names import resolve_service
@@ -162,6 +163,8 @@ def _open_jaeger(url: str, wanted: Wanted) -> Iterator[Traces]:
         assert from_ns is not None
         assert to_ns is not None
         with gather(jaeger.traces(services, from_ns, to_ns, limit)) as gathered:
+            if not gathered.spans and jaeger.notes.count(UNREADABLE_RECORD):
+                raise _nothing_readable([jaeger.url], jaeger.notes)
             ui_url = wanted.ui_url or jaeger.url
             asked = Asked((jaeger.url,), from_ns, to_ns, wanted.service, limit, ui_url.rstrip("/"))
             yield Traces(asked, gathered, jaeger.notes)
