@@ -17,7 +17,7 @@ from tests.conftest import ROOT, SHARED
 from traceviz import codes
 from traceviz.analyze.reasons import LOOK_AT
 from traceviz.errors import UsageError
-from traceviz.notes import Notes, catalogue
+from traceviz.notes import Notes, Number, catalogue
 
 for module in pkgutil.walk_packages(traceviz.__path__, "traceviz."):
     importlib.import_module(module.name)
@@ -89,7 +89,7 @@ def test_a_code_has_a_sentence_and_an_explanation(code: str) -> None:
     entry = CATALOGUE[code]
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
     assert {field for _, field, _, _ in string.Formatter().parse(entry.text) if field is not None} <= {"count"}
-    said = entry.text.format(count=4321)
+    said = entry.text.format(count=Number(4321))
     assert len(said.split()) >= 3
     assert not said.endswith(".")
     sentences = re.findall(r"[.!?](?=\s|$)", entry.explanation)
@@ -142,3 +142,11 @@ def test_every_reason_of_the_contract_is_explained_and_given() -> None:
         code for call in CALLS if called_name(call) in ("Reason", "_said_by_proxy") for code in given(call)
     }
     assert set(reasons) <= given_reasons
+
+
+def test_a_note_of_one_case_speaks_in_the_singular() -> None:
+    notes = Notes()
+    notes.add("clock-skew")
+    assert notes.documents()[0]["text"].startswith("1 call lies outside")
+    notes.add("clock-skew", 2)
+    assert notes.documents()[0]["text"].startswith("3 calls lie outside")

@@ -254,6 +254,21 @@ def test_a_call_whose_parent_is_missing_is_joined_to_the_one_callee_around_it() 
     assert twice.up[twice.caller_row >= 0].tolist() == [-1, -1], "which of two it was cannot be known"
 
 
+def test_trees_that_lie_around_themselves_or_each_other_are_joined_in_no_circle() -> None:
+    own = found(
+        span("a", "gone", service="b", kind="client", start=2, ms=1, error=True),
+        inbound("c", "a", "b", start=2, ms=3),
+    )
+    assert own.up.tolist() == [-1]
+    pair = found(
+        outbound("a", "gone", "x", "y", start=2, ms=4),
+        inbound("c", "a", "y", start=1, ms=9),
+        outbound("d", "lost", "y", "x", start=2, ms=4),
+        inbound("e", "d", "x", start=1, ms=9),
+    )
+    assert sorted(pair.up.tolist()) in ([-1, 0], [-1, 1])
+
+
 def test_what_was_called_beneath_a_missing_callee_half_hangs_below_that_call() -> None:
     table = found(gateway("a", "shop", ms=50), outbound("b", "a", "shop", "cart", start=5))
     assert table.up.tolist() == [-1, 0]

@@ -14,6 +14,7 @@ from tests import builder
 from tests.builder import Row, forest, spans
 from traceviz import Report
 from traceviz.analyze.report import report
+from traceviz.hops import hops
 from traceviz.reconstruct import reconstruct
 from traceviz.spans import Spans, concat
 
@@ -61,17 +62,53 @@ rows = st.builds(
 many = st.lists(rows, min_size=1, max_size=24)
 
 
+@st.composite
+def torn_meshes(draw: st.DrawFn) -> list[Row]:
+    """Proxies' and programs' halves of four workloads, hung up at random, often under a span that is missing."""
+    table = []
+    for i in range(draw(st.integers(1, 9))):
+        parent = draw(st.sampled_from(["", "gone1", "gone2", *(f"s{k}" for k in range(9))]))
+        one, other = draw(st.sampled_from("abcd")), draw(st.sampled_from("abcd"))
+        columns = {
+            "start": draw(st.sampled_from([0, 1, 2, 3, 5, 8])),
+            "ms": draw(st.sampled_from([0, 1, 3, 10, 20, 100])),
+        }
+        broken = {"status": "503", "flags": draw(st.sampled_from(["-", "UT", "UF", "DC", "URX"]))}
+        columns |= draw(st.sampled_from([{}, broken]))
+        kind = draw(st.sampled_from(["client", "server", "internal", "producer", "consumer", "unset"]))
+        table.append(
+            draw(
+                st.sampled_from(
+                    [
+                        builder.outbound(f"s{i}", parent, one, other, **columns),
+                        builder.inbound(f"s{i}", parent, one, **columns),
+                        builder.attempt(f"s{i}", parent, one, other, **columns),
+                        builder.gateway(f"s{i}", one, parent, **columns),
+                        builder.span(f"s{i}", parent, service=one, kind=kind, error=draw(st.booleans()), **columns),
+                    ]
+                )
+            )
+        )
+    return table
+
+
 def documents(result: Report) -> str:
     """Everything that a report says, as the bytes that users get."""
     return json.dumps([result.graph(), result.errors()], indent=1)
 
 
-@given(many, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@given(many | torn_meshes(), st.randoms(use_true_random=False))
+@settings(max_examples=250, deadline=None)
 def test_order_of_spans_does_not_matter(table: list[Row], chance: random.Random) -> None:
     shuffled = table[:]
     chance.shuffle(shuffled)
     assert documents(report(forest(*table))) == documents(report(forest(*shuffled)))
+
+
+@given(many | torn_meshes())
+@settings(max_examples=400, deadline=None)
+def test_every_hop_stands_before_the_hops_below_it(table: list[Row]) -> None:
+    hops(forest(*table)).self_check()
 
 
 @given(many)
@@ -126,8 +163,8 @@ def test_concat_loses_no_span_and_joins_equal_traces(tables: list[list[Row]]) ->
     )
 
 
-@given(many)
-@settings(max_examples=100, deadline=None)
+@given(many | torn_meshes())
+@settings(max_examples=200, deadline=None)
 def test_calls_add_up(table: list[Row]) -> None:
     result = report(forest(*table))
     graph, errors = result.graph(), result.errors()

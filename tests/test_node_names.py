@@ -122,3 +122,10 @@ def test_kinds_of_nodes_are_told_apart() -> None:
         "orders": "queue",
         "cart": "service",
     }
+
+
+def test_a_database_called_like_its_service_is_a_node_of_its_own() -> None:
+    database, queue = Party("database", "orders"), Party("queue", "orders")
+    assert names(workload("orders"), database, queue) == ["orders", "orders (database)", "orders (queue)"]
+    assert names(database, queue) == ["orders (database)", "orders (queue)"]
+    assert names(database) == ["orders"]

@@ -73,12 +73,14 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     enclosing = np.where(border, head[parent], np.where(child & half[parent], parent, -1))
     within = enclosing[climb(np.where((enclosing >= 0) | ~child, rows, parent))]
     found = Calls(head, is_head, half, answers, within)
-    join_by_time(forest, found, notes)
-    return found
+    return join_by_time(forest, found, notes)
 
 
-@raises("calls-joined-by-time", "{count} calls whose parent is missing were taken as made by the callee around them")
-def join_by_time(forest: Forest, found: Calls, notes: Notes) -> None:
+@raises(
+    "calls-joined-by-time",
+    "{count} {count:call|calls} whose parent is missing {count:was|were} taken as made by the callee around them",
+)
+def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
     """A workload's call names a parent that is not there, and the workload was being called meanwhile.
 
     Usual where programs have spans of their own that are sent somewhere else: between a callee's proxy and its
@@ -86,24 +88,36 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> None:
     trace, was under way all the time, its failure is taken to have been felt there; without that every trace would
     end at the first program. Send the programs' spans to the same Jaeger to be sure.
     """
-    spans = forest.spans
-    lost = np.flatnonzero(found.is_head & forest.orphan & (found.within < 0))
+    spans, rows = forest.spans, np.arange(len(forest))
+    root = climb(np.where(forest.parent >= 0, forest.parent, rows))
+    lost = np.flatnonzero(found.is_head & forest.orphan[root] & (found.within < 0))
     if not len(lost):
-        return
+        return found
     halves: dict[int, list[int]] = defaultdict(list)
     for row in np.flatnonzero(found.half & np.isin(spans.trace, spans.trace[lost])).tolist():
         halves[int(spans.trace[row])].append(row)
-    begin, end = spans.start_ns.tolist(), spans.end_ns.tolist()
+    begin, end, roots = spans.start_ns.tolist(), spans.end_ns.tolist(), root.tolist()
     keys = forest.workloads.of_row.tolist()
+    joined: dict[int, int] = {}
+    within = found.within.copy()
+
+    def topmost(tree: int) -> int:
+        while tree in joined:
+            tree = joined[tree]
+        return tree
+
     for row in lost.tolist():
         around = [
             half
             for half in halves[int(spans.trace[row])]
             if begin[half] <= begin[row] and end[row] <= end[half] and forest.workloads.same_keys(keys[row], keys[half])
         ]
-        if len(around) == 1:
-            found.within[row] = around[0]
+        # With odd times a tree may lie around itself, or two around each other.
+        if len(around) == 1 and topmost(roots[around[0]]) != roots[row]:
+            within[row] = around[0]
+            joined[roots[row]] = roots[around[0]]
             notes.add("calls-joined-by-time", 1, [spans.trace_ids[spans.trace[row]]])
+    return found._replace(within=within)
 
 
 def climb(step: Rows) -> Rows:

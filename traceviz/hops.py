@@ -15,14 +15,14 @@ import numpy as np
 from traceviz.calls import Calls, calls
 from traceviz.notes import Notes, define
 from traceviz.parties import Parties, Party
-from traceviz.reconstruct import Forest
+from traceviz.reconstruct import Forest, depths
 from traceviz.roles import Role
 from traceviz.spans import Bools, Codes, Ints, Rows
 from traceviz.verdict import Outcomes, outcomes
 
 UNNAMED_CALLEE = define(
     "unnamed-callee",
-    "{count} calls name no callee and make no edge",
+    "{count} {count:call names|calls name} no callee and {count:makes|make} no edge",
     """A program's client span has no callee half, and no tag that says whom it called.
 
     Looked for, in this order: peer.service, the messaging destination, the database, server.address, the host of
@@ -31,7 +31,7 @@ UNNAMED_CALLEE = define(
 )
 UNSEEN_BY_CALLER = define(
     "error-unseen-by-caller",
-    "{count} calls failed at the callee and went well for their caller; they count as well",
+    "{count} {count:call|calls} failed at the callee and went well for the caller, whose half decides",
     """The callee's half is marked as an error, the caller's half is not.
 
     Of two halves the caller's decides. Often the callee's program marks an error that it handled, or the caller's
@@ -39,7 +39,7 @@ UNSEEN_BY_CALLER = define(
 )
 UNKNOWN_FLAG = define(
     "unknown-flag",
-    "{count} spans carry a response flag that is not in Envoy's list; it was not judged",
+    "{count} {count:span carries|spans carry} a response flag that is not in Envoy's list; it was not judged",
     """A proxy reported a response flag that is not among Envoy's.
 
     Extensions may register flags of their own. Whether such a call failed is judged by its status and its error
@@ -124,6 +124,11 @@ class _Pairs(NamedTuple):
     halves: Rows
     half_hop: Rows
 
+    @property
+    def row(self) -> Rows:
+        """The span that stands for each hop."""
+        return np.where(self.head_row >= 0, self.head_row, self.callee_row)
+
 
 def hops(forest: Forest) -> Hops:
     """All calls of a forest."""
@@ -136,8 +141,13 @@ def hops(forest: Forest) -> Hops:
     callee = _callees(pairs, parties, found)
     unnamed = callee < 0
     notes.add(UNNAMED_CALLEE, int(unnamed.sum()), _traces(forest, pairs.head_row[unnamed]))
-    pairs, callee = _in_order(forest, pairs, callee, ~unnamed)
-    return _assemble(forest, found, verdicts, parties, pairs, callee, notes)
+    pairs, callee = _chosen(forest, pairs, callee, ~unnamed)
+    above = _above(forest, found, pairs)
+    # A hop stands before the hops below it, and they all behind one another by trace.
+    order = np.lexsort((depths(above)[0], forest.spans.trace[pairs.row]))
+    number = _renumbered(order, len(order))
+    pairs, callee = _in_order(pairs, order), callee[order]
+    return _assemble(forest, found, verdicts, parties, pairs, callee, number[above[order]], notes)
 
 
 def _pair(forest: Forest, found: Calls) -> _Pairs:
@@ -193,36 +203,62 @@ def _callees(pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
     return callee
 
 
-def _in_order(forest: Forest, pairs: _Pairs, callee: Rows, kept: Bools) -> tuple[_Pairs, Rows]:
-    """The kept hops by trace, each hop before the hops below it."""
-    row = np.where(pairs.head_row >= 0, pairs.head_row, pairs.callee_row)
-    order = np.lexsort((pairs.callee_row, row, forest.depth[row], forest.spans.trace[row]))
+def _chosen(forest: Forest, pairs: _Pairs, callee: Rows, kept: Bools) -> tuple[_Pairs, Rows]:
+    """The kept hops, by row."""
+    order = np.lexsort((pairs.callee_row, pairs.row, forest.spans.trace[pairs.row]))
     order = order[kept[order]]
-    number = np.full(len(row) + 1, -1, np.int64)
+    return _in_order(pairs, order), callee[order]
+
+
+def _in_order(pairs: _Pairs, order: Rows) -> _Pairs:
+    half_hop = _renumbered(order, len(pairs.head_row))[pairs.half_hop]
+    return _Pairs(pairs.head_row[order], pairs.callee_row[order], pairs.halves[order], half_hop)
+
+
+def _renumbered(order: Rows, size: int) -> Rows:
+    """Where each of `size` hops went; -1, the last entry, stays -1."""
+    number = np.full(size + 1, -1, np.int64)
     number[order] = np.arange(len(order))
-    half_hop = np.where(pairs.half_hop >= 0, number[pairs.half_hop], -1)
-    return _Pairs(pairs.head_row[order], pairs.callee_row[order], pairs.halves[order], half_hop), callee[order]
+    return number
+
+
+def _head_hops(forest: Forest, pairs: _Pairs) -> Rows:
+    """The hop of every head. Several hops may have one head; what was done beneath it without a callee half belongs
+    to its first hop."""
+    headed = np.flatnonzero(pairs.head_row >= 0)[::-1]
+    head_hop = np.full(len(forest), -1, np.int64)
+    head_hop[pairs.head_row[headed]] = headed
+    return head_hop
+
+
+def _above(forest: Forest, found: Calls, pairs: _Pairs) -> Rows:
+    """The hop whose callee made each hop; for what was consumed the hop that put it into the queue."""
+    row, head_hop = pairs.row, _head_hops(forest, pairs)
+    within = found.within[row]
+    above = np.where(within >= 0, np.where(found.half[within], pairs.half_hop[within], head_hop[within]), -1)
+    produced = (forest.role[row] == Role.CONSUMER) & (found.answers[row] >= 0)
+    above[produced] = head_hop[found.answers[row[produced]]]
+    return above
 
 
 def _assemble(
-    forest: Forest, found: Calls, verdicts: Outcomes, parties: Parties, pairs: _Pairs, callee: Rows, notes: Notes
+    forest: Forest,
+    found: Calls,
+    verdicts: Outcomes,
+    parties: Parties,
+    pairs: _Pairs,
+    callee: Rows,
+    above: Rows,
+    notes: Notes,
 ) -> Hops:
     spans, role = forest.spans, forest.role
     head_row, callee_row, halves, half_hop = pairs
     has_head, has_half = head_row >= 0, callee_row >= 0
-    row = np.where(has_head, head_row, callee_row)
-    # Several hops may have one head; what was done beneath it without a callee half belongs to its first hop.
-    head_hop = np.full(len(forest), -1, np.int64)
-    head_hop[head_row[has_head][::-1]] = np.flatnonzero(has_head)[::-1]
-
+    row, within = pairs.row, found.within[pairs.row]
     consumed = role[row] == Role.CONSUMER
     asynchronous = consumed | (role[row] == Role.PRODUCER)
-    within = found.within[row]
-    above = np.where(within >= 0, np.where(found.half[within], half_hop[within], head_hop[within]), -1)
-    produced = consumed & (found.answers[row] >= 0)
-    above[produced] = head_hop[found.answers[row[produced]]]
 
-    tries = _attempts(forest, found, verdicts, half_hop, head_hop, len(row))
+    tries = _attempts(forest, found, verdicts, half_hop, _head_hops(forest, pairs), len(row))
     client_ns = np.where(has_head, spans.duration_ns[head_row], -1)
     server_ns = np.where(has_half, spans.duration_ns[callee_row], -1)
     failed = np.where(has_head, verdicts.failed[head_row], verdicts.failed[callee_row])

@@ -22,8 +22,8 @@ class NoteDocument(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code means. `text` is the sentence of a note, with `{count}` in it; `explanation` is what
-    `traceviz explain` prints."""
+    """What a code means. `text` is the sentence of a note, with `{count}` and words that follow it, like
+    `{count:call|calls}`; `explanation` is what `traceviz explain` prints."""
 
     code: str
     text: str
@@ -54,6 +54,14 @@ def raises(code: str, text: str) -> Callable[[_Function], _Function]:
 def catalogue() -> dict[str, Code]:
     """Every code that is defined, by name."""
     return dict(sorted(_CODES.items()))
+
+
+class Number(int):
+    """A count that also chooses words: `f"{n} {n:call|calls}"`."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, many = spec.partition("|")
+        return (one if self == 1 else many) if bar else format(int(self), spec)
 
 
 def _unindent(text: str) -> str:
@@ -101,7 +109,7 @@ class Notes:
             {
                 "code": code,
                 "count": self._counts[code],
-                "text": _CODES[code].text.format(count=self._counts[code]),
+                "text": _CODES[code].text.format(count=Number(self._counts[code])),
                 "examples": self._examples[code],
             }
             for code in self

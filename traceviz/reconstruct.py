@@ -130,7 +130,7 @@ def _content(spans: Spans, row: int) -> tuple[Any, ...]:
     )
 
 
-@raises("duplicate-spans", "{count} spans were reported twice and count once")
+@raises("duplicate-spans", "{count} {count:span was|spans were} reported twice and {count:counts|count} once")
 def mark_duplicates(spans: Spans, notes: Notes) -> Bools:
     """A span was reported twice, word for word.
 
@@ -157,7 +157,10 @@ def mark_duplicates(spans: Spans, notes: Notes) -> Bools:
     return duplicate
 
 
-@raises("differing-duplicates", "{count} spans were reported again with other contents; the longest report counts")
+@raises(
+    "differing-duplicates",
+    "{count} {count:span was|spans were} reported again with other contents; the longest report counts",
+)
 def mark_differing_duplicates(spans: Spans, rows: list[int], duplicate: Bools, notes: Notes) -> None:
     """A span was reported twice, and the reports differ.
 
@@ -170,7 +173,10 @@ def mark_differing_duplicates(spans: Spans, rows: list[int], duplicate: Bools, n
         notes.add("differing-duplicates", 1, [spans.trace_ids[spans.trace[row]]])
 
 
-@raises("missing-parents", "{count} spans name a parent that is not there; each stays a root")
+@raises(
+    "missing-parents",
+    "{count} {count:span names|spans name} a parent that is not there and {count:stays a root|stay roots}",
+)
 def link_parents(family: Family, notes: Notes) -> tuple[Rows, Bools]:
     """A span names a parent that is not among the spans read.
 
@@ -214,7 +220,7 @@ def _sent_to_itself(spans: Spans, workloads: Workloads, row: int) -> bool:
     return workload.proxy == "sidecar" and host in (workload.own_name, workload.base, workload.service)
 
 
-@raises("cycles", "{count} circles of parents were cut; the earliest span of each is a root")
+@raises("cycles", "{count} {count:circle|circles} of parents {count:was|were} cut; the earliest span of each is a root")
 def break_cycles(spans: Spans, parent: Rows, notes: Notes) -> None:
     """Spans that are their own ancestors, or their own parent.
 
@@ -237,7 +243,10 @@ def break_cycles(spans: Spans, parent: Rows, notes: Notes) -> None:
         done[path] = True
 
 
-@raises("clock-skew", "{count} calls lie outside their caller's time; moved for drawing, never inside a latency")
+@raises(
+    "clock-skew",
+    "{count} {count:call lies|calls lie} outside the caller's time; moved for drawing, never inside a latency",
+)
 def note_skew(spans: Spans, role: Roles, parent: Rows, workloads: Workloads, notes: Notes) -> Ints:
     """A callee's half starts before its caller's, or ends after it, though it would fit inside.
 
@@ -262,7 +271,7 @@ def note_skew(spans: Spans, role: Roles, parent: Rows, workloads: Workloads, not
     return shift
 
 
-@raises("outliving-children", "{count} spans end after the span that they hang under")
+@raises("outliving-children", "{count} {count:span ends|spans end} after the span above")
 def note_outliving_children(spans: Spans, role: Roles, parent: Rows, notes: Notes) -> None:
     """A child ends after its parent, or is longer than it.
 
@@ -274,7 +283,7 @@ def note_outliving_children(spans: Spans, role: Roles, parent: Rows, notes: Note
     notes.add("outliving-children", len(late), example_traces(spans, spans.trace[late]))
 
 
-@raises("several-roots", "{count} traces have more than one root")
+@raises("several-roots", "{count} {count:trace has|traces have} more than one root")
 def note_several_roots(spans: Spans, parent: Rows, duplicate: Bools, notes: Notes) -> None:
     """A trace has several spans without a parent.
 

@@ -104,7 +104,9 @@ def parent_of_shared_id(family: Family, row: int, candidates: list[int]) -> int:
     return family.best(row, candidates)
 
 
-@raises("shared-span-ids", "{count} span ids are shared by both halves of a call, as Zipkin does; they were told apart")
+@raises(
+    "shared-span-ids", "{count} span {count:id is|ids are} shared by both halves of a call, as Zipkin does; told apart"
+)
 def split_shared_ids(family: Family, parent: Rows, notes: Notes) -> None:
     """Both halves of a call have one span id.
 
@@ -126,7 +128,10 @@ def split_shared_ids(family: Family, parent: Rows, notes: Notes) -> None:
             parent[row] = family.best(row, owners)
 
 
-@raises("shared-id-repair-undone", "{count} spans hung under a sibling after Jaeger's repair of shared ids; put back")
+@raises(
+    "shared-id-repair-undone",
+    "{count} {count:span|spans} hung under a sibling after Jaeger's repair of shared ids; put back",
+)
 def undo_shared_id_repair(family: Family, parent: Rows, notes: Notes) -> None:
     """Jaeger's repair of shared ids hung spans under a sibling.
 

@@ -33,7 +33,7 @@ DEFAULT_LIMIT = 1000
 
 OLDER_TRACES = define(
     "older-traces-left-out",
-    "{count} older traces were left out because of --limit",
+    "{count} older {count:trace was|traces were} left out because of --limit",
     """The files hold more traces than `--limit` allows. Those that began last were taken.
 
     Shares and latencies are of the traces taken. Without `--limit` files are read whole.""",

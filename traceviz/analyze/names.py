@@ -17,7 +17,8 @@ from traceviz.parties import Party
 
 NAMESPACE_UNKNOWN = define(
     "namespace-unknown",
-    "{count} names stand in several namespaces and once without one; the bare name is a node of its own",
+    "{count} {count:name stands|names stand} in several namespaces and once without one; the bare name "
+    "is a node of its own",
     """A workload of this name exists in several namespaces, and some spans do not say in which they are.
 
     Usually programs that report their own spans as NAME while the proxies say NAME.NAMESPACE. Set
@@ -25,11 +26,21 @@ NAMESPACE_UNKNOWN = define(
 )
 ONE_SERVICE_NAME = define(
     "one-service-name",
-    "{count} service names stand for several workloads; these are named by Istio's canonical name or by their pods",
+    "{count} service {count:name stands|names stand} for several workloads; these are named by Istio's canonical "
+    "name or by their pods",
     """Several workloads report under one service name, like `istio-proxy`.
 
     They are told apart by `istio.canonical_service`, else by the pod in `node_id`. To get better names let the
     proxies report a service name of their own (meshConfig.defaultConfig.tracingServiceName).""",
+)
+
+SAME_NAME = define(
+    "same-name",
+    "{count} {count:database or queue is|databases or queues are} called like something else; the kind stands behind",
+    """A database or a queue has the name of a service, often because the service owns it.
+
+    They are nodes of their own: `orders` and `orders (database)`. Nothing to do, unless the database's name in the
+    spans (`db.namespace`, `messaging.destination.name`) is not what you meant to see.""",
 )
 
 #: Where parties of several kinds have one name, the node is of the first kind here.
@@ -58,6 +69,7 @@ class Names:
                 namespaces[place.name].add(place.namespace)
         self._names = {party: _node_name(place, namespaces[place.name]) for party, place in places.items()}
         self._answering(hosts)
+        self._tell_kinds_apart(notes)
         split = {name for name, several in namespaces.items() if len(several) > 1}
         bare = sorted({place.name for place in places.values() if place.name in split and not place.namespace})
         notes.add(NAMESPACE_UNKNOWN, len(bare), bare[:5])
@@ -89,6 +101,17 @@ class Names:
             behind = {self._names[party] for party in answered}
             if self._names[host] not in own and len(behind) == 1:
                 self._names[host] = behind.pop()
+
+    def _tell_kinds_apart(self, notes: Notes) -> None:
+        """What is stored and queued is never the service that it is called after."""
+        kinds: dict[str, set[str]] = defaultdict(set)
+        for party, name in self._names.items():
+            kinds[name].add(party.kind if party.kind in ("database", "queue") else "service")
+        alike = [party for party in self._parties if party.kind in ("database", "queue")]
+        alike = [party for party in alike if len(kinds[self._names[party]]) > 1]
+        notes.add(SAME_NAME, len(alike), sorted(self._names[party] for party in alike))
+        for party in alike:
+            self._names[party] = f"{self._names[party]} ({party.kind})"
 
 
 def _kind(party: Party) -> NodeKind:

@@ -15,19 +15,19 @@ from traceviz.sources.names import shown
 
 HIDDEN = define(
     "hidden-nodes",
-    "{count} nodes were hidden with --hide",
+    "{count} {count:node was|nodes were} hidden with --hide",
     """Nodes named with `--hide` are left out, with every edge that touches them. Their calls still happened.""",
 )
 OUT_OF_FOCUS = define(
     "out-of-focus",
-    "{count} nodes lie outside of --focus and were left out",
+    "{count} {count:node lies|nodes lie} outside of --focus and {count:was|were} left out",
     """`--focus X --depth N` keeps what is at most N edges before or behind X, going only forwards or only backwards.
 
     The examples are nodes that were left out. A larger `--depth` shows more of them.""",
 )
 RARE = define(
     "rare-edges",
-    "{count} edges with fewer calls than --min-calls were left out",
+    "{count} {count:edge|edges} with fewer calls than --min-calls {count:was|were} left out",
     """Edges with fewer calls than `--min-calls` are left out, and nodes that nothing else connects.
 
     The examples are edges that were left out. A failing hop can be among them: a smaller `--min-calls` shows it.""",

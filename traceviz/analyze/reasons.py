@@ -128,7 +128,7 @@ LOOK_AT: dict[str, str] = {}
 
 def _define(code: str, meaning: str, look_at: str, explanation: str) -> None:
     LOOK_AT[code] = look_at
-    define(code, f"{{count}} calls: {meaning}", f"{meaning[0].upper()}{meaning[1:]}.\n\n{explanation}")
+    define(code, f"{{count}} {{count:call|calls}}: {meaning}", f"{meaning[0].upper()}{meaning[1:]}.\n\n{explanation}")
 
 
 _define(

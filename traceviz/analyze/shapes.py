@@ -29,7 +29,8 @@ LONGEST_PATH = 64
 
 PATH_SHORTENED = define(
     "chain-shortened",
-    "{count} ways from the user to a failing hop are longer than 64 hops; their middle was left out",
+    "{count} {count:way|ways} from the user to a failing hop {count:is|are} longer than 64 hops; the "
+    "middle was left out",
     """A chain of calls is so long that its middle is left out of `chain`; the ends are complete.
 
     So deep a chain is rarely meant: look whether a service calls itself in a loop.""",
@@ -37,7 +38,7 @@ PATH_SHORTENED = define(
 
 SAVED_BY_RETRY = define(
     "saved-by-retry",
-    "{count} calls failed at first and were saved by a retry",
+    "{count} {count:call|calls} failed at first and {count:was|were} saved by a retry",
     """A proxy tried again after a failed attempt, and the call went well in the end.
 
     Nobody felt it, so it is no failing hop; `failed_attempts` of the edge counts it. It costs time, and load on

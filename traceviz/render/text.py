@@ -44,7 +44,7 @@ def graph_table(document: GraphDocument, width: int, color: bool, wide: bool = F
     The lines fit into `width` columns, at least 40; with `wide` all columns are written, however broad. Times are the
     caller's, else the callee's. Escape sequences are written only with `color`.
     """
-    lines = _head(document)
+    lines = _head(document, max(width, NARROWEST))
     edges = document["edges"]
     if not edges:
         lines += [Text(sentence) for sentence in ([] if document["nodes"] else nothing_found(document))]
@@ -73,7 +73,7 @@ def _signs_explained(document: GraphDocument) -> list[Text]:
     return [Text(), *[Text(sentence, style="dim") for sentence in said]] if said else []
 
 
-def _head(document: GraphDocument | ErrorsDocument) -> list[Text]:
+def _head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
     counts = document["counts"]
     read = [counted(counts["traces"], "trace"), counted(counts["spans"], "span")]
     if counts["traces"]:
@@ -83,8 +83,9 @@ def _head(document: GraphDocument | ErrorsDocument) -> list[Text]:
         read.append(counted(counts["fragments"], "fragment"))
     begin = document["window"]["from"] or document["asked"]["from"]
     end = document["window"]["to"] or document["asked"]["to"]
-    where = [part for part in (sources(document, 40), window(begin, end)) if part]
-    return [Text(", ".join(where)), Text(", ".join(read))]
+    when = window(begin, end)
+    where = [part for part in (shorten(sources(document, 40), max(width - cell_len(when) - 2, 16)), when) if part]
+    return [Text(", ".join(where)), *_wrapped(", ".join(read), width, "")]
 
 
 def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = False) -> str:
@@ -95,7 +96,7 @@ def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = 
     never broken over lines.
     """
     width = max(width, NARROWEST)
-    lines = _head(document)
+    lines = _head(document, width)
     rows = document["failing_hops"]
     if not rows:
         lines += [Text(), *[Text(sentence, style="green") for sentence in _nothing_failed(document, width)]]

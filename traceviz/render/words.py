@@ -185,6 +185,9 @@ def nothing_found(document: Document) -> list[str]:
         between = f" between {window(asked['from'], asked['to'])}" if asked["from"] and asked["to"] else ""
         return [f"No trace{of} was found{between}.", "Ask for a longer time (--since 6h) or another --service."]
     read = f"{counted(counts['traces'], 'trace')} with {counted(counts['spans'], 'span')}"
+    left_out = {"rare-edges", "hidden-nodes", "out-of-focus"} & {note["code"] for note in document["notes"]}
+    if left_out:
+        return [f"{read}{of} were read, and every call was left out as asked (see the notes)."]
     return [f"{read}{of} were read, and no call between two services is in them."]
 
 

@@ -15,7 +15,7 @@ from traceviz.sources import scan
 
 UNREADABLE_RECORD = define(
     "unreadable-record",
-    "{count} traces or spans could not be read and are left out",
+    "{count} {count:trace or span|traces or spans} could not be read and {count:is|are} left out",
     """Something in the input is not a span: a NaN, text where a number belongs, invalid UTF-8, a file that breaks off.
 
     Each example names the file, the place in it and what stands there. Only the records named are missing; everything
@@ -23,14 +23,15 @@ UNREADABLE_RECORD = define(
 )
 UNREADABLE_VALUE = define(
     "unreadable-value",
-    "{count} values could not be read; the spans around them were",
+    "{count} {count:value|values} could not be read; what is around was",
     """A trace is damaged at a place that none of its spans need. Nothing of what is shown depends on it.
 
     Each example names the file, the place in it and what stands there.""",
 )
 TIME_UNIT_GUESSED = define(
     "time-unit-guessed",
-    "{count} spans start at a time that only makes sense in another unit than microseconds; it was guessed",
+    "{count} {count:span starts|spans start} at a time that only makes sense in another unit than "
+    "microseconds; it was guessed",
     """Jaeger and Zipkin give start times in microseconds. Some programs write seconds, milliseconds or nanoseconds.
 
     A start is read in the unit that puts it into this half century; durations stay microseconds. Repair the exporter:
@@ -38,17 +39,17 @@ TIME_UNIT_GUESSED = define(
 )
 NEGATIVE_DURATION = define(
     "negative-duration",
-    "{count} spans end before they start; they count as taking no time",
+    "{count} {count:span ends|spans end} before the start; counted as taking no time",
     """The clock of the machine was set back during the span, or the exporter is wrong. The span is kept with 0 ms.""",
 )
 TIME_OUT_OF_RANGE = define(
     "time-out-of-range",
-    "{count} start times or durations are impossible and count as 0",
+    "{count} start {count:time or duration is|times or durations are} impossible and {count:counts|count} as 0",
     """A time before 1970, beyond the year 2262, or not a finite number. The span is kept, its time is not known.""",
 )
 MISSING_TIME = define(
     "missing-time",
-    "{count} spans have no start time",
+    "{count} {count:span has|spans have} no start time",
     """The exporter left the time out. The span is kept and stands at 1970; no window of time includes it.""",
 )
 

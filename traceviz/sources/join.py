@@ -17,7 +17,8 @@ from traceviz.spans import Codes, Spans, Texts, concat
 
 MIXED_TRACE_IDS = define(
     "mixed-trace-ids",
-    "{count} traces were reported under 64 bits of their id by some programs and under 128 bits by others; joined",
+    "{count} {count:trace was|traces were} reported under 64 bits of the id by some programs and under "
+    "128 bits by others; joined",
     """Some programs of the mesh cut trace ids to 64 bits, so that one trace arrives under two ids.
 
     Ids whose lower 64 bits are equal, one of them with nothing above, are taken as one trace with the long id, where

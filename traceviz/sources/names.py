@@ -11,7 +11,7 @@ from traceviz.notes import Notes, define
 
 GATEWAY_ASSUMED = define(
     "gateway-assumed",
-    "{count} gateway name was not known and the only gateway there is was taken in its place",
+    "{count} gateway {count:name was|names were} not known and the only gateway there is was taken in its place",
     """A gateway was asked for by a usual name, and the traces know exactly one gateway, by another.
 
     Sign: `--service istio-ingress` (or istio-ingressgateway, ingressgateway, …) while the only gateway is called, say,
@@ -24,7 +24,7 @@ GATEWAY_ASSUMED = define(
 )
 NAMESPACE_ASSUMED = define(
     "namespace-assumed",
-    "{count} service was asked for with a namespace and is known only without one",
+    "{count} {count:service was|services were} asked for with a namespace and {count:is|are} known only without one",
     """A service was asked for as NAME.NAMESPACE, and the traces know only NAME.
 
     Sign: `--service productpage.default` while the spans say `productpage`. The example shows both.

@@ -49,7 +49,8 @@ LIMIT_LOWERED = define(
 )
 SERVICES_NOT_ASKED = define(
     "services-not-asked",
-    "{count} services were not asked for because the limit was reached before: raise --limit or name a --service",
+    "{count} {count:service was|services were} not asked for because the limit was reached before: "
+    "raise --limit or name a --service",
     """Every service was to be asked for, and the limit on traces was reached before the last of them.
 
     Sign: no `--service`, and more traces than `--limit`. The examples are services that were not asked for.
@@ -62,7 +63,7 @@ SERVICES_NOT_ASKED = define(
 )
 ANSWER_CUT_OFF = define(
     "answer-cut-off",
-    "{count} answers of the Jaeger broke off midway, what had arrived is used",
+    "{count} {count:answer|answers} of the Jaeger broke off midway, what had arrived is used",
     """The connection broke, or was silent for too long, while a Jaeger was sending traces.
 
     Sign: fewer traces than expected, the last one perhaps torn. The examples are the services that were asked for.

@@ -16,7 +16,7 @@ from traceviz.spans import Spans, Texts
 
 SKIPPED_TEXT = define(
     "skipped-text",
-    "{count} stretches of text in the input are no JSON and were passed over",
+    "{count} {count:stretch|stretches} of text in the input {count:is|are} no JSON and {count:was|were} passed over",
     """Something stands before, between or after the JSON: a log line, a page of HTML, a progress bar.
 
     Where nothing else was in the input, it is not what was meant: an address that answers with a page instead of
@@ -24,14 +24,14 @@ SKIPPED_TEXT = define(
 )
 CUT_OFF = define(
     "cut-off",
-    "{count} inputs end in the middle; what came before the end was used",
+    "{count} {count:input ends|inputs end} in the middle; what came before the end was used",
     """The file is incomplete: a download that broke off, a disk that was full, a program that is still writing.
 
     Traces after the cut are missing, and the last one may be.""",
 )
 REFUSAL = define(
     "errors-in-answer",
-    "{count} answers of a server carry errors instead of traces, or beside them",
+    "{count} {count:answer|answers} of a server {count:carries|carry} errors instead of traces, or beside them",
     """The input is what a Jaeger answered, and the answer says that something went wrong, such as "trace not found".
 
     Each example gives the server's own words. Traces beside the errors were used.""",
