@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builder import Row, forest, gateway, in_trace, inbound, outbound, span
+from tests.builder import Row, attempt, forest, gateway, in_trace, inbound, outbound, span
 from traceviz.analyze.blame import percent
 from traceviz.analyze.conditions import chance_of_more, makes_fail
 from traceviz.analyze.report import report
@@ -54,7 +54,7 @@ def test_a_hop_that_succeeded_cuts_the_chain_and_its_callee_absorbed_the_failure
     assert (row["failed_traces"], row["absorbed_by"]) == (0, {"shop": 1})
     assert row["explains"] is None
     assert row["score"] is None
-    assert "No user felt it: shop absorbed all of it." in row["text"]
+    assert "No user felt it; shop absorbed all of it." in row["text"]
 
 
 def test_two_failures_in_one_trace_are_two_starts_where_a_success_lies_between() -> None:
@@ -158,6 +158,8 @@ def test_a_bug_of_ones_own_beside_a_tolerated_failure_is_ones_own() -> None:
         ([10, 10], [50, 50], False),  # fails as often without
         ([18, 2], [28, 72], True),  # fails far more often with it
         ([1, 1], [2, 20], False),  # once is chance
+        ([34, 66], [34, 66], False),  # nothing to compare with, and it mostly survived
+        ([66, 34], [66, 34], True),
     ],
 )
 def test_a_callee_makes_its_caller_fail_where_chance_does_not_explain_it(
@@ -190,6 +192,7 @@ def test_rows_that_users_felt_come_first_whatever_their_number() -> None:
     table: list[Row] = in_trace("felt", *request(top=BAD, below=BAD, flags="UF", **BAD)[:5])
     for i in range(9):
         table += in_trace(f"t{i}", *request(flags="NR", status="404")[:5])
+        table += in_trace(f"well{i}", *request())
     assert [(row["reason"], row["failed_traces"], row["traces"]) for row in rows(*table)] == [
         ("connection-failed", 1, 1),
         ("no-route", 0, 9),
@@ -218,3 +221,79 @@ def test_links_stand_below_the_page_of_the_jaeger() -> None:
 )
 def test_only_nothing_is_0_percent_and_only_all_is_100(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_what_a_gateways_proxy_asks_by_itself_is_no_users_request() -> None:
+    ask = {"operation": "async outbound|9000||authz.default.svc.cluster.local egress", "flags": "UF", **BAD}
+    table = [
+        gateway("a", "shop", ms=50),
+        inbound("b", "a", "shop", start=5, ms=40),
+        gateway("x", "authz", "a", start=1, ms=2, **ask),
+    ]
+    document = report(forest(*table)).graph()
+    node = next(node for node in document["nodes"] if node["name"] == "istio-ingress")
+    assert (node["calls"], node["errors"], node["entry_calls"]) == (1, 0, 1)
+    assert document["counts"]["failed_traces"] == 0
+    [row] = rows(*table)
+    assert (row["callee"], row["failed_traces"], row["absorbed_by"]) == ("authz", 0, {"istio-ingress": 1})
+
+
+@pytest.mark.parametrize("node_id", ["", "ingress~10.0.0.1~istio-ingress-5f7c8b7d9-x2x4z.sys~sys.svc.cluster.local"])
+def test_a_front_proxy_that_does_not_say_router_is_where_requests_enter(node_id: str) -> None:
+    table = [gateway("a", "shop", ms=50, node_id=node_id, **BAD), inbound("b", "a", "shop", start=5, ms=40, **BAD)]
+    counts = report(forest(*table)).graph()["counts"]
+    assert (counts["fragments"], counts["failed_traces"]) == (0, 1)
+    assert rows(*table)[0]["failed_traces"] == 1
+
+
+def test_calls_from_outside_and_from_others_are_counted_together() -> None:
+    table: list[Row] = []
+    for i in range(10):
+        table += in_trace(f"d{i}", inbound("b", "", "shop", ms=40, **(BAD if i < 7 else {})))
+    for i in range(5):
+        bad = BAD if i < 3 else {}
+        table += in_trace(f"g{i}", gateway("a", "shop", ms=50, **bad), inbound("b", "a", "shop", start=5, ms=40, **bad))
+    [row] = rows(*table)
+    assert (row["calls"], row["callers"]) == (10, {"istio-ingress": 3})
+    assert "67 % of 15 calls" in row["text"]
+
+
+def test_a_failure_that_came_after_the_deadline_did_not_cause_it() -> None:
+    late = {"status": "504", "flags": "UT", "error": True}
+    found = rows(
+        gateway("a", "shop", ms=50, **late),
+        inbound("b", "a", "shop", start=1, ms=90, status="0", flags="DC", error=True),
+        outbound("c", "b", "shop", "cart", start=5, ms=80, **BAD),
+        inbound("d", "c", "cart", start=6, ms=78, **BAD),
+    )
+    assert [(row["callee"], row["reason"], row["blame"], row["failed_traces"]) for row in found] == [
+        ("shop", "timeout", "cart", 1),
+        ("cart", "application-error", "cart", 0),
+    ]
+
+
+def test_what_a_consumer_failed_at_is_the_consumers_to_live_with() -> None:
+    queue = {"queue": "orders", "queue_system": "kafka"}
+    [row] = rows(
+        span("a", service="shop", kind="server", ms=50),
+        span("p", "a", service="shop", kind="producer", start=1, ms=1, **queue),
+        span("c", "p", service="billing", kind="consumer", start=60, ms=20, error=True, **queue),
+        span("d", "c", service="billing", kind="client", start=61, ms=5, error=True, db_system="redis"),
+    )
+    assert (row["callee"], row["absorbed_by"]) == ("redis", {"billing": 1})
+
+
+def test_flags_of_attempts_are_in_the_evidence() -> None:
+    [row] = rows(
+        gateway("a", "shop", ms=50, kind="server", flags="URX", **BAD),
+        attempt("t", "a", "istio-ingress", "shop", start=1, ms=3, flags="UF", status="0", error=True),
+    )
+    assert row["flags"] == {"UF": 1, "URX": 1}
+
+
+def test_an_error_of_a_callee_that_reports_but_not_this_call_has_no_sign() -> None:
+    table = in_trace("well", gateway("a", "shop", ms=50), inbound("b", "a", "shop", start=5, ms=40))
+    [row] = rows(*table, *in_trace("lost", gateway("a", "shop", ms=50, **BAD)))
+    assert (row["reason"], row["where"]) == ("unknown", "network")
+    [row] = rows(gateway("a", "shop", ms=50, **BAD))
+    assert (row["reason"], row["where"]) == ("application-error", "callee")

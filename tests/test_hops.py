@@ -8,6 +8,7 @@ import pytest
 
 from tests.builder import Row, attempt, forest, gateway, inbound, outbound, span
 from traceviz.hops import Hops, hops
+from traceviz.verdict import read_grpc
 
 
 class Call(NamedTuple):
@@ -353,3 +354,37 @@ def test_a_flag_of_the_callees_proxy_makes_the_call_a_failure_though_its_caller_
 def test_a_flag_that_envoy_does_not_have_is_noted() -> None:
     table = found(gateway("a", "shop", flags="DI,XYZ"))
     assert [note["examples"] for note in table.notes.documents()] == [["XYZ"]]
+
+
+def test_a_gateway_in_the_middle_is_both_halves_with_one_span() -> None:
+    egress = {"service": "egress.default", "canonical": "egress"}
+    table = found(
+        outbound("a", "", "shop", "egress", ms=50),
+        gateway("b", "api", "a", start=1, ms=40, **egress),
+        inbound("c", "b", "api", start=2, ms=30),
+    )
+    names = [party.canonical for party in table.parties]
+    assert [(names[c], names[d]) for c, d in zip(table.caller, table.callee, strict=True)] == [
+        ("shop", "egress"),
+        ("egress", "api"),
+    ]
+    assert table.server_ns.tolist() == [40_000_000, 30_000_000]
+
+
+def test_program_and_proxy_are_one_workload_where_only_the_cluster_names_the_namespace() -> None:
+    bare = {"node_id": "", "canonical": "", "namespace": ""}
+    rows = [
+        inbound("a", "", "shop", ms=90, **bare),
+        span("b", "a", service="shop", kind="server", start=1, ms=80),
+        span("c", "b", service="shop", kind="client", start=2, ms=60),
+        outbound("d", "c", "shop", "cart", start=3, ms=50, **bare),
+        inbound("e", "d", "cart", start=4, ms=40, **bare),
+    ]
+    assert calls(*rows) == [Call("shop.default", "cart.default"), Call(None, "shop.default")]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("DeadlineExceeded", 4), ("UNAVAILABLE", 14), ("Ok", 0), ("7", 7), ("x", -1)]
+)
+def test_grpcs_codes_are_read_in_every_spelling(text: str, number: int) -> None:
+    assert read_grpc(text) == number

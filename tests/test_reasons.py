@@ -14,7 +14,7 @@ NOTHING = Signs(
     answered=True,
     callee_failed=False,
     status=503,
-    grpc=-1,
+    grpc=frozenset(),
     error_types=frozenset(),
     gave_up=False,
     marked=True,
@@ -86,11 +86,11 @@ def test_the_first_row_of_the_table_wins(first: str, second: str) -> None:
     ("signs", "expected"),
     [
         ({"callee_failed": True}, ("application-error", "callee", "callee")),
-        ({"grpc": 4}, ("timeout", "callee", "callee")),
+        ({"grpc": frozenset({4, 13})}, ("timeout", "callee", "callee")),
         ({"error_types": frozenset({"java.net.SocketTimeoutException"})}, ("timeout", "callee", "callee")),
         ({"gave_up": True}, ("timeout", "callee", "callee")),
-        ({"grpc": 14, "answered": False}, ("connection-failed", "network", "callee")),
-        ({"grpc": 14, "callee_failed": True}, ("application-error", "callee", "callee")),
+        ({"grpc": frozenset({14}), "answered": False}, ("connection-failed", "network", "callee")),
+        ({"grpc": frozenset({14}), "callee_failed": True}, ("application-error", "callee", "callee")),
         (
             {"error_types": frozenset({"ConnectionRefusedError"}), "answered": False, "status": -1},
             ("connection-failed", "network", "callee"),

@@ -68,10 +68,17 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     half = receiving & ((above < 0) | foreign | (under_call & named_kind))
     answers = np.where(half & under_call, head[above], -1)
 
-    # A call of another workload right beneath a call: the callee half between them was not seen.
+    # A call of another workload right beneath a call: the callee half between them was not seen, but for a gateway
+    # in the middle, whose one span is both halves.
     border = child & out & ~same & out[parent]
+    passing = border & is_head & forest.workloads.mask("router")
+    half |= passing
+    answers[passing] = head[parent[passing]]
     enclosing = np.where(border, head[parent], np.where(child & half[parent], parent, -1))
     within = enclosing[climb(np.where((enclosing >= 0) | ~child, rows, parent))]
+    # What a gateway's proxy asks by itself (authorization, rate limits) belongs to the user's request above it.
+    beside = child & is_head & same & (within < 0) & is_head[parent] & (role[parent] == Role.CALLER)
+    within[beside] = parent[beside]
     found = Calls(head, is_head, half, answers, within)
     return join_by_time(forest, found, notes)
 
@@ -93,11 +100,15 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
     lost = np.flatnonzero(found.is_head & forest.orphan[root] & (found.within < 0))
     if not len(lost):
         return found
-    halves: dict[int, list[int]] = defaultdict(list)
+    halves: dict[tuple[int, int], list[int]] = defaultdict(list)
+    own = forest.workloads.of_row
     for row in np.flatnonzero(found.half & np.isin(spans.trace, spans.trace[lost])).tolist():
-        halves[int(spans.trace[row])].append(row)
+        halves[int(spans.trace[row]), int(own[row])].append(row)
     begin, end, roots = spans.start_ns.tolist(), spans.end_ns.tolist(), root.tolist()
-    keys = forest.workloads.of_row.tolist()
+    kin: dict[int, list[int]] = {
+        key: [other for other in range(len(forest.workloads.keys)) if forest.workloads.same_keys(key, other)]
+        for key in np.unique(own[lost]).tolist()
+    }
     joined: dict[int, int] = {}
     within = found.within.copy()
 
@@ -107,11 +118,13 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
         return tree
 
     for row in lost.tolist():
-        around = [
-            half
-            for half in halves[int(spans.trace[row])]
-            if begin[half] <= begin[row] and end[row] <= end[half] and forest.workloads.same_keys(keys[row], keys[half])
-        ]
+        around: list[int] = []
+        for key in kin[int(own[row])]:
+            for half in halves[int(spans.trace[row]), key]:
+                if begin[half] <= begin[row] and end[row] <= end[half]:
+                    around.append(half)
+                if len(around) > 1 or begin[half] > begin[row]:
+                    break
         # With odd times a tree may lie around itself, or two around each other.
         if len(around) == 1 and topmost(roots[around[0]]) != roots[row]:
             within[row] = around[0]

@@ -99,7 +99,8 @@ def read_node_id(text: str) -> NodeId:
         return NodeId("", "", "")
     kind, _, pod, domain = parts
     name, dot, namespace = pod.partition(".")
-    return NodeId(kind, name, namespace if dot else domain.partition(".")[0])
+    # Istio's first gateways called themselves ingress.
+    return NodeId("router" if kind == "ingress" else kind, name, namespace if dot else domain.partition(".")[0])
 
 
 # Kubernetes writes generated names without vowels and look-alikes, so that `my-users` is no generated name.

@@ -97,7 +97,7 @@ class Hops:
         """When the call started, by the clock of the side that stands for it."""
         return self.forest.spans.start_ns[self.row]
 
-    @property
+    @cached_property
     def waited_for(self) -> Bools:
         """Somebody waited for the outcome: not so for what a consumer took from a queue."""
         waited: Bools = ~self.asynchronous | (self.caller_row >= 0)
@@ -138,7 +138,7 @@ def hops(forest: Forest) -> Hops:
     notes.add(UNKNOWN_FLAG, int(verdicts.unknown_flag.sum()), sorted(verdicts.unknown_flags)[:5])
     parties = Parties(forest)
     pairs = _pair(forest, found)
-    callee = _callees(pairs, parties, found)
+    callee = _callees(forest, pairs, parties, found)
     unnamed = callee < 0
     notes.add(UNNAMED_CALLEE, int(unnamed.sum()), _traces(forest, pairs.head_row[unnamed]))
     pairs, callee = _chosen(forest, pairs, callee, ~unnamed)
@@ -188,7 +188,7 @@ def _identities(forest: Forest) -> Rows:
     )
 
 
-def _callees(pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
+def _callees(forest: Forest, pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
     """Who received each hop: whoever reported it, else whom the caller names, else whoever went on calling right
     beneath it, so that only its half is missing."""
     named = np.flatnonzero(pairs.callee_row < 0)
@@ -198,7 +198,8 @@ def _callees(pairs: _Pairs, parties: Parties, found: Calls) -> Rows:
     went_on = np.full(len(found.head), -1, np.int64)
     beneath = np.flatnonzero(found.is_head & (found.within >= 0))
     beneath = beneath[found.is_head[found.within[beneath]]][::-1]
-    went_on[found.within[beneath]] = parties.of_row[beneath]
+    foreign = ~forest.workloads.same(beneath, found.within[beneath])
+    went_on[found.within[beneath[foreign]]] = parties.of_row[beneath[foreign]]
     callee[named] = np.where(callee[named] >= 0, callee[named], went_on[heads])
     return callee
 

@@ -199,15 +199,15 @@ def link_parents(family: Family, notes: Notes) -> tuple[Rows, Bools]:
 def settle_undecided(spans: Spans, role: Roles, parent: Rows, workloads: Workloads) -> None:
     """A proxy's span without a cluster, like a 404 NR that was rejected before a cluster was chosen.
 
-    It is the caller's half where it is a root or the child of its own workload, else the callee's half. A root
-    that was sent to its own workload is what a sidecar received from outside.
+    It is the caller's half where it is a root or the child of its own workload, else the callee's half. What was
+    sent to its own workload is what a sidecar received.
     """
     rows = np.flatnonzero(role == Role.UNDECIDED)
     above = parent[rows]
     own = np.ones(len(rows), np.bool_)
     has_parent = above >= 0
     own[has_parent] = workloads.same(rows[has_parent], above[has_parent])
-    for index in np.flatnonzero(~has_parent).tolist():
+    for index in np.flatnonzero(own).tolist():
         own[index] = not _sent_to_itself(spans, workloads, int(rows[index]))
     role[rows] = np.where(own, Role.CALLER, Role.CALLEE)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
@@ -22,7 +22,7 @@ from traceviz.reconstruct import reconstruct
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.files import STDIN, read_files
 from traceviz.sources.join import Gathered, gather
-from traceviz.sources.names import resolve_service
+from traceviz.sources.names import gateway_like, resolve_service
 from traceviz.sources.query import Jaeger, services_asked
 from traceviz.sources.refusals import without_secrets
 from traceviz.spans import Bools, Spans
@@ -37,6 +37,16 @@ OLDER_TRACES = define(
     """The files hold more traces than `--limit` allows. Those that began last were taken.
 
     Shares and latencies are of the traces taken. Without `--limit` files are read whole.""",
+)
+
+
+ONLY_ARRIVED = define(
+    "only-arrived-calls",
+    "calls that never reached the service asked for are not in these traces, unless something else of it is",
+    """`--service` finds traces in which the service has a span, and a call that was refused on its way leaves none.
+
+    An injected fault, an open circuit breaker, a missing route or endpoint is reported by the caller's proxy alone.
+    To see them ask for the gateway, or for a caller, or leave `--service` out.""",
 )
 
 
@@ -160,6 +170,7 @@ def _open_jaeger(url: str, wanted: Wanted) -> Iterator[Traces]:
     limit = DEFAULT_LIMIT if wanted.limit is None else wanted.limit
     with Jaeger(url, wanted.api, timeout_s=wanted.timeout_s) as jaeger:
         services = services_asked(jaeger, wanted.service)
+        _note_what_is_missing(wanted, services, gateway_like(services), jaeger.notes)
         assert from_ns is not None
         assert to_ns is not None
         with gather(jaeger.traces(services, from_ns, to_ns, limit)) as gathered:
@@ -182,9 +193,16 @@ def _open_files(names: Sequence[str], wanted: Wanted, url: str | None, stdin: Bi
         if wanted.service is not None and gathered.spans:
             services = resolve_service(wanted.service, gathered.services, gathered.gateways, traces.notes)
             traces._services = frozenset(services)
+            _note_what_is_missing(wanted, services, gathered.gateways, traces.notes)
         if wanted.limit is not None:
             traces.keep_newest(wanted.limit)
         yield traces
+
+
+def _note_what_is_missing(wanted: Wanted, services: Iterable[str], gateways: Iterable[str], notes: Notes) -> None:
+    """All requests pass a gateway; of any other service a search sees only what arrived there."""
+    if wanted.service is not None and not set(services) & set(gateways):
+        notes.add(ONLY_ARRIVED, 1, [wanted.service])
 
 
 def window(wanted: Wanted, end_ns: int | None, since_ns: int | None) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,4 +97,6 @@ def read_grpc(text: str) -> int:
     """gRPC's status as a number, written as number or as name; -1 for anything else."""
     if text.isascii() and text.isdigit() and len(text) <= 2:
         return int(text)
-    return GRPC.index(text.upper()) if text.upper() in GRPC else -1
+    # Go writes DeadlineExceeded, others DEADLINE_EXCEEDED.
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).upper()
+    return GRPC.index(name) if name in GRPC else -1

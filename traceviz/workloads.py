@@ -54,7 +54,13 @@ def same(one: Workload, other: Workload) -> bool:
     if one.deployment and other.deployment:
         return envoy.application(one.deployment) == envoy.application(other.deployment)
     names = {one.own_name, one.base, one.service}
-    return bool(names & {other.own_name, other.base, other.service})
+    return bool(names & {other.own_name, other.base, other.service}) or _short(one, other) or _short(other, one)
+
+
+def _short(one: Workload, other: Workload) -> bool:
+    """Whether one says NAME and the other NAME.NAMESPACE, with nothing to contradict it."""
+    name, _, rest = other.service.partition(".")
+    return one.service == name and bool(rest) and "." not in rest and one.namespace in ("", rest)
 
 
 class Workloads:

@@ -36,6 +36,7 @@ class _Row:
     """What is added up for one failing hop."""
 
     callers: Counter[str] = field(default_factory=Counter)
+    from_outside: int = 0
     blames: Counter[str | None] = field(default_factory=Counter)
     traces: int = 0
     calls: int = 0
@@ -98,8 +99,11 @@ def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[_
         row.traces += count.count
         row.first_ns.append(count.first_ns)
         row.last_ns.append(count.last_ns)
-        for caller in {_name(resolved, shape[index]) for index in indices} - {None}:
-            row.callers[str(caller)] += count.count
+        for caller in {_name(resolved, shape[index]) for index in indices}:
+            if caller is None:
+                row.from_outside += count.count
+            else:
+                row.callers[caller] += count.count
         for index in indices:
             _add_calls(resolved, row, shape[index], count.count)
         row.chains[min(_chain(resolved, shape, index) for index in indices)] += count.count
@@ -130,13 +134,19 @@ def _fate(resolved: Resolved, shape: Shape, causes: list[bool], index: int) -> s
         return "retry"
     if failure.above < 0 and failure.top != "absorbed":
         return None if failure.top == "user" else "unknown"
+    # Nobody waits for what is in a queue: whoever took it out has to live with the failure.
+    if failure.caller is not None and failure.caller.kind == "queue":
+        return resolved.names[failure.callee]
     return _name(resolved, failure) or "unknown"
 
 
 def _key(resolved: Resolved, failure: Failure) -> _RowKey:
-    at_caller = failure.where in ("caller", "caller-proxy")
-    caller = _name(resolved, failure) if at_caller else None
-    return _RowKey(caller, resolved.names[failure.callee], failure.where, failure.reason)
+    callee, where, reason = resolved.names[failure.callee], failure.where, failure.reason
+    if reason == "application-error" and not failure.answered and callee in resolved.workloads:
+        # A callee that reports, but not this call: whether it was the one who answered is not known.
+        where, reason = "network", "unknown"
+    caller = _name(resolved, failure) if where in ("caller", "caller-proxy") else None
+    return _RowKey(caller, callee, where, reason)
 
 
 def _name(resolved: Resolved, failure: Failure) -> str | None:
@@ -186,7 +196,7 @@ def _document(resolved: Resolved, key: _RowKey, row: _Row, total: int) -> Failin
         "score": round(row.failed_traces / math.sqrt(total * row.traces), 6) if total else None,
         "statuses": dict(sorted(row.statuses.items())),
         "flags": dict(sorted(row.flags.items())),
-        "concentrated_in": concentrations(resolved, key, list(callers)),
+        "concentrated_in": concentrations(resolved, key, [*callers, *([None] if row.from_outside else [])]),
         "first": when.rfc3339(min(row.first_ns)),
         "last": when.rfc3339(max(row.last_ns)),
         "chain": list(_commonest(row.chains)),
@@ -195,7 +205,8 @@ def _document(resolved: Resolved, key: _RowKey, row: _Row, total: int) -> Failin
         "request_ids": [request for _, request in examples if request],
         "links": [f"{ui_url}/trace/{trace_id}" for trace_id, _ in examples] if ui_url else [],
     }
-    document["text"] = sentence(document, resolved.calls_received(list(callers), key.callee))
+    of_calls = resolved.calls_received(list(callers), key.callee, from_outside=row.from_outside > 0)
+    document["text"] = sentence(document, of_calls)
     return document
 
 
@@ -203,14 +214,13 @@ def _commonest(chains: Counter[tuple[str, ...]]) -> tuple[str, ...]:
     return min(chains, key=lambda chain: (-chains[chain], chain))
 
 
-def concentrations(resolved: Resolved, key: _RowKey, callers: list[str]) -> dict[str, Concentration]:
+def concentrations(resolved: Resolved, key: _RowKey, callers: list[str | None]) -> dict[str, Concentration]:
     """What failing calls share that healthy ones do not: version, pod, zone, operation of the side at fault."""
     side = "caller" if key.where in ("caller", "caller-proxy") else "callee"
     found: dict[str, Concentration] = {}
-    callers_or_user: list[str | None] = [*callers] or [None]
     for trait in TRAITS:
         values: dict[str, Counter[bool]] = {}
-        for caller in callers_or_user:
+        for caller in callers:
             for value, counts in resolved.traits.get((caller, key.callee, side, trait), {}).items():
                 values[value] = values.get(value, Counter()) + counts
         shared = _shared(values)
@@ -254,18 +264,24 @@ def sentence(row: FailingHop, of_calls: int) -> str:
 
 
 def _felt(row: FailingHop) -> str:
+    """Who felt it, who absorbed it, and in how many traces that cannot be known because they are torn."""
     absorbers = [name for name in row["absorbed_by"] if name != "unknown"][:2]
-    absorbed = f"{' and '.join('a retry' if name == 'retry' else name for name in absorbers)} absorbed"
-    if not row["failed_traces"]:
-        felt = "No user felt it"
-        return (
-            f"{felt}: {absorbed} all of it."
-            if absorbers and "unknown" not in row["absorbed_by"]
-            else f"{felt}, as far as the traces show."
+    torn = row["absorbed_by"].get("unknown", 0)
+    said = []
+    if row["failed_traces"]:
+        explains = percent(row["explains"] or 0.0)
+        said.append(f"Users felt it in {row['failed_traces']} requests, {explains} of those that failed")
+    elif not torn:
+        said.append("No user felt it")
+    if absorbers:
+        names = " and ".join("a retry" if name == "retry" else name for name in absorbers)
+        said.append(
+            f"{names} absorbed {row['absorbed_traces'] - torn if torn or row['failed_traces'] else 'all of it'}"
         )
-    explains = percent(row["explains"] or 0.0)
-    felt = f"Users felt it in {row['failed_traces']} requests, {explains} of those that failed"
-    return f"{felt}; {absorbed} {row['absorbed_traces']} more." if absorbers else f"{felt}."
+    if torn:
+        said.append(f"whether users felt it in {torn} torn traces is not known")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def percent(share: float) -> str:

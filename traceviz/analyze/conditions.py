@@ -58,10 +58,13 @@ def makes_fail(with_it: PairCounts, in_all: PairCounts) -> bool:
 
     Certain where it never survived one, or never failed otherwise; else the difference must be none of chance
     (Fisher's exact test, one-sided, 1 %): a tolerated failure beside a bug of one's own looks alike for a while.
+    Where there was nothing without it to compare with, what happened more often decides.
     """
     failed_without, well_without = in_all[0] - with_it[0], in_all[1] - with_it[1]
     if not with_it[1] or not with_it[0]:
         return not with_it[1]
+    if failed_without + well_without <= 0:
+        return with_it[0] >= with_it[1]
     if failed_without <= 0:
         return True
     return chance_of_more(with_it[0], with_it[1], failed_without, max(well_without, 0)) < 0.01

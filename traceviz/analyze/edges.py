@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from traceviz import envoy
+from traceviz.analyze.entries import Entries
 from traceviz.analyze.sketch import Sketch
 from traceviz.hops import Hops
 from traceviz.parties import Party
@@ -192,23 +193,21 @@ def _protocols(hops: Hops) -> tuple[list[str], Ints]:
     return texts, codes
 
 
-def count_workloads(hops: Hops, entered: Rows) -> dict[Party, WorkloadCounts]:
-    """The counts of every workload that reported spans; `entered` are the parties at which requests entered."""
+def count_workloads(hops: Hops, entries: Entries) -> dict[Party, WorkloadCounts]:
+    """The counts of every workload that reported spans."""
     forest = hops.forest
     spans, of_row = forest.spans, forest.workloads.of_row
     parties = [Party("workload", *key) for key in forest.workloads.keys]
     counts = [WorkloadCounts() for _ in parties]
     halves = np.flatnonzero(hops.half_hop >= 0)
     # A gateway's listener is its own half of the user's request.
-    gate = np.flatnonzero((hops.up < 0) & (hops.caller_row >= 0))
-    gate = np.unique(hops.caller_row[gate][forest.workloads.mask("router")[hops.caller_row[gate]]])
-    own = np.concatenate((halves, gate))
+    own = np.concatenate((halves, np.unique(hops.caller_row[entries.listener])))
     size = len(parties)
     columns = {
         "spans": np.bincount(of_row[~forest.duplicate], minlength=size),
         "received": np.bincount(of_row[own], minlength=size),
         "failed": np.bincount(of_row[own], hops.outcomes.failed[own], minlength=size),
-        "entered": np.bincount(entered, minlength=size)[:size],
+        "entered": np.bincount(entries.entered, minlength=size),
     }
     for name, values in columns.items():
         for number, value in enumerate(values.tolist()):

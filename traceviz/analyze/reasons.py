@@ -22,7 +22,7 @@ class Signs(NamedTuple):
     answered: bool  # a callee half exists
     callee_failed: bool  # and it is a failure itself
     status: int  # HTTP's, -1 for none
-    grpc: int  # gRPC's, -1 for none
+    grpc: frozenset[int]  # gRPC's, of both halves
     error_types: frozenset[str]  # error.type and exception types of both halves
     gave_up: bool  # the caller's half ended before the callee's
     marked: bool  # the caller's span itself is marked failed
@@ -77,7 +77,7 @@ def _said_by_proxy(signs: Signs, code: str, flags: set[str]) -> Reason | None:
 
 
 def _from_times(signs: Signs) -> Reason | None:
-    timed_out = bool((signs.caller_flags | signs.callee_flags) & _TIMEOUTS) or signs.grpc == DEADLINE_EXCEEDED
+    timed_out = bool((signs.caller_flags | signs.callee_flags) & _TIMEOUTS) or DEADLINE_EXCEEDED in signs.grpc
     timed_out |= any(_TIMEOUT_ERROR.search(error) for error in signs.error_types)
     # Whoever left by itself (DC) has no deadline in its proxy; that is client-gone.
     timed_out |= signs.gave_up and not signs.caller_flags & {"DC", "DR"}
@@ -90,7 +90,7 @@ def _from_connections(signs: Signs) -> Reason | None:
         return Reason("dns", "caller-proxy", "caller")
     if callee & _CONNECTION:
         return Reason("connection-failed", "callee", "callee")
-    refused = signs.grpc == UNAVAILABLE or any(_CONNECTION_ERROR.search(error) for error in signs.error_types)
+    refused = UNAVAILABLE in signs.grpc or any(_CONNECTION_ERROR.search(error) for error in signs.error_types)
     if caller & _CONNECTION or (refused and not signs.answered):
         return Reason("connection-failed", "network", "callee")
     if (caller | callee) & {"UPE", "DPE", "IH"}:
@@ -116,7 +116,7 @@ def _from_answers(signs: Signs) -> Reason:
         return Reason("application-error", "callee", "callee")
     if signs.marked and 400 <= signs.status < 500:
         return Reason("bad-request", "caller", "caller")
-    said = signs.status >= 500 or signs.grpc > 0 or bool(signs.error_types)
+    said = signs.status >= 500 or bool(signs.grpc - {0}) or bool(signs.error_types)
     if said and not signs.answered:
         return Reason("application-error", "callee", "callee")
     return Reason("unknown", "callee" if signs.answered else "network", "callee")

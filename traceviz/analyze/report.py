@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import networkx as nx
+import numpy as np
 
 from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_answers, count_pairs, count_traits
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
@@ -14,9 +15,18 @@ from traceviz.analyze.entries import entries
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
 from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.hops import hops
-from traceviz.notes import Notes
+from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
+
+TORN = define(
+    "torn-traces",
+    "{count} {count:trace is a fragment|traces are fragments} of a torn trace: what users got is not in there",
+    """The root of the trace is a sidecar's outbound call, so somebody called that workload, in another trace.
+
+    Usually a program that does not pass the tracing headers on (x-request-id, x-b3-*, b3, traceparent) from the
+    request that it got to the calls that it makes. Whether a user felt a failure in a fragment cannot be known.""",
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,7 @@ def report(forest: Forest) -> Report:
     notes = Notes()
     for some in (spans.notes, forest.notes, found.notes):
         notes.merge(some)
+    notes.add(TORN, int(entered.fragment.sum()), [spans.trace_ids[i] for i in np.flatnonzero(entered.fragment)[:5]])
     failures = count_shapes(found, entered, notes)
     placed = ~forest.duplicate
     timed = spans.start_ns > 0
@@ -129,7 +140,7 @@ def report(forest: Forest) -> Report:
         first_ns=int(spans.start_ns[timed].min()) if timed.any() else None,
         last_ns=int(spans.end_ns[timed].max()) if timed.any() else None,
         edges=count_edges(found),
-        workloads=count_workloads(found, entered.entered),
+        workloads=count_workloads(found, entered),
         hosts=count_hosts(found),
         shapes=failures.shapes,
         pairs=count_pairs(found),

@@ -89,11 +89,10 @@ class Resolved:
             values[key.value] = values.get(key.value, Counter()) + counts
         return merged
 
-    def calls_received(self, callers: list[str], callee: str) -> int:
-        """How many calls these callers made to the callee; without callers, how many requests entered there."""
-        if not callers:
-            return self.workloads[callee].entered if callee in self.workloads else 0
-        return sum(
+    def calls_received(self, callers: list[str], callee: str, *, from_outside: bool) -> int:
+        """How many calls these callers made to the callee, and from outside how many requests entered there."""
+        entered = self.workloads[callee].entered if from_outside and callee in self.workloads else 0
+        return entered + sum(
             counts.calls for edge, counts in self.edges.items() if edge.callee == callee and edge.caller in callers
         )
 

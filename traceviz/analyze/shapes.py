@@ -25,6 +25,8 @@ from traceviz.spans import Bools, Ints, Rows
 from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED
 
 EXAMPLES = 5
+#: Two proxies see the same moment this far apart at most.
+SLACK_NS = 1_000_000
 LONGEST_PATH = 64
 
 PATH_SHORTENED = define(
@@ -54,7 +56,8 @@ class Failure(NamedTuple):
 
     `above` indexes the shape, -1 where the hop above did not fail with it; then `top` says what became of the
     failure: the "user" got it, the caller "absorbed" it, or the trace is "torn" there; and `path` are the callers
-    from the entry down. `fate` "retried" means that a later attempt of the same call succeeded.
+    from the entry down. `answered`: the callee reported a half of this call. `fate` "retried" means that a later
+    attempt of the same call succeeded.
     """
 
     above: int
@@ -66,6 +69,7 @@ class Failure(NamedTuple):
     status: str
     flags: str
     fate: Fate
+    answered: bool
     top: Top
     path: tuple[Party, ...]
     calls: int
@@ -162,9 +166,10 @@ def _linked(hops: Hops, failed: Bools, retried: Bools, judge: _Judge) -> Rows:
     for hop in np.flatnonzero(failed & (hops.up >= 0) & hops.waited_for).tolist():
         up = int(hops.up[hop])
         if failed[up]:
-            # What started after the caller had given up cannot have been the cause.
+            # What failed after the caller had given up cannot have been the cause.
             gave_up = judge.reason(up).deadline and hops.client_ns[up] >= 0
-            if not (gave_up and start[hop] > start[up] + hops.client_ns[up]):
+            length = hops.client_ns[hop] if hops.client_ns[hop] >= 0 else hops.server_ns[hop]
+            if not (gave_up and start[hop] + length > start[up] + hops.client_ns[up] + SLACK_NS):
                 above[hop] = up
         elif retried[up] and hops.entry_row[hop] >= 0 and hops.outcomes.failed[hops.entry_row[hop]]:
             above[hop] = up
@@ -220,11 +225,11 @@ class _Judge:
             answered=half >= 0,
             callee_failed=half >= 0 and bool(outcomes.failed[half]),
             status=max((int(outcomes.status[row]) for row in spoke), default=-1),
-            grpc=max((int(outcomes.grpc[row]) for row in spoke), default=-1),
+            grpc=frozenset(int(outcomes.grpc[row]) for row in spoke) - {-1},
             error_types=frozenset(self.spans.texts[int(types[row])] for row in spoke) - {""},
-            gave_up=bool(hops.failed[hop] and 0 <= hops.client_ns[hop] < hops.server_ns[hop] - 1_000_000),
+            gave_up=bool(hops.failed[hop] and 0 <= hops.client_ns[hop] < hops.server_ns[hop] - SLACK_NS),
             marked=head >= 0 and bool(self.spans.error[head]),
-            from_user=bool(self.entries.user_root[hop]) and (head < 0 or bool(self.entries.gateway[hop])),
+            from_user=bool(self.entries.user_root[hop]) and (head < 0 or bool(self.entries.listener[hop])),
         )
 
     def failure(self, hop: int, retried: bool, linked: bool, notes: Notes) -> Failure:
@@ -247,12 +252,19 @@ class _Judge:
             where=why.where,
             blame=blame,
             status=self.statuses[int(self.status[hop])],
-            flags=self.flag_sets[int(self.flags[hop])],
+            flags=",".join(sorted(self._all_flags(hop))),
             fate="retried" if retried else "failed",
+            answered=bool(hops.callee_row[hop] >= 0),
             top=top,
             path=() if linked else self._path(hop, notes),
             calls=1,
         )
+
+    def _all_flags(self, hop: int) -> set[str]:
+        """The flags of both halves, and those of attempts, which say what used the retries up."""
+        halves = {flag for flag in self.flag_sets[int(self.flags[hop])].split(",") if flag}
+        tries = self._tries.get(int(self.hops.caller_row[hop]), ())
+        return halves.union(*(self._flags(row) for row in tries))
 
     def _holder(self, hop: int) -> int:
         """Who held the time before the deadline: down into a child that covers more than half of its parent's."""

@@ -107,8 +107,13 @@ def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = 
     if wide:
         return _written(lines, width, color)
     if not document["counts"]["failed_traces"]:
-        absorbed = sum(row["absorbed_traces"] for row in rows)
-        said = f"No request failed for the user: failures in {counted(absorbed, 'trace')} were absorbed on the way."
+        said = "No request failed for the user"
+        if document["counts"]["fragments"] >= document["counts"]["traces"]:
+            said = "No trace holds a user's request: all are fragments of torn traces."
+        elif absorbed := sum(row["absorbed_traces"] - row["absorbed_by"].get("unknown", 0) for row in rows):
+            said += f": failures in {counted(absorbed, 'trace')} were absorbed on the way."
+        else:
+            said += ", as far as the traces show."
         lines += [Text(), *_wrapped(said, width, "green")]
     for row, style in zip(rows, styles, strict=True):
         lines += [Text(), *_block(row, document, width, style)]
