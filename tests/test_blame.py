@@ -185,7 +185,7 @@ def test_a_fragment_of_a_torn_trace_is_no_users_request() -> None:
 def test_a_server_with_nobody_before_it_has_no_caller() -> None:
     [row] = rows(span("a", service="web", kind="server", status="500"))
     assert (row["caller"], row["callee"], row["callers"], row["failed_traces"]) == (None, "web", {}, 1)
-    assert row["text"].startswith("requests to web: 100 % of 1 calls failed with 500")
+    assert row["text"].startswith("requests to web: 100 % of 1 call failed with 500")
 
 
 def test_rows_that_users_felt_come_first_whatever_their_number() -> None:

@@ -246,7 +246,8 @@ def sentence(row: FailingHop, of_calls: int) -> str:
     """What a person on call reads: who, what, how often, why, who felt it, where to look."""
     callers = " and ".join(list(row["callers"])[:2]) + (" and others" if len(row["callers"]) > 2 else "")
     who = f"{callers} → {row['callee']}" if callers else f"requests to {row['callee']}"
-    share = f"{percent(row['calls'] / of_calls)} of {of_calls} calls" if of_calls else f"{row['calls']} calls"
+    failed = counted(row["calls"], "call")
+    share = f"{percent(row['calls'] / of_calls)} of {counted(of_calls, 'call')}" if of_calls else failed
     answered = " or ".join(status for status in row["statuses"] if status != "0")
     answers = f" with {answered}" if answered else " without an answer" if "0" in row["statuses"] else ""
     meaning = catalogue()[row["reason"]].explanation.split("\n")[0].rstrip(".")
@@ -270,7 +271,7 @@ def _felt(row: FailingHop) -> str:
     said = []
     if row["failed_traces"]:
         explains = percent(row["explains"] or 0.0)
-        said.append(f"Users felt it in {row['failed_traces']} requests, {explains} of those that failed")
+        said.append(f"Users felt it in {counted(row['failed_traces'], 'request')}, {explains} of those that failed")
     elif not torn:
         said.append("No user felt it")
     if absorbers:
@@ -279,9 +280,14 @@ def _felt(row: FailingHop) -> str:
             f"{names} absorbed {row['absorbed_traces'] - torn if torn or row['failed_traces'] else 'all of it'}"
         )
     if torn:
-        said.append(f"whether users felt it in {torn} torn traces is not known")
+        said.append(f"whether users felt it in {counted(torn, 'torn trace')} is not known")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `66 calls`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def percent(share: float) -> str:
