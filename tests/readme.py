@@ -21,7 +21,7 @@ def run(command: str) -> str:
     arguments = shlex.split(command)
     assert arguments[0] == "traceviz", command
     done = subprocess.run(
-        [sys.executable, "-c", "from traceviz.start import run; run()", *arguments[1:]],
+        [sys.executable, "-c", "from traceviz.cli import run; run()", *arguments[1:]],
         cwd=ROOT,
         env={"COLUMNS": "80", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
         capture_output=True,

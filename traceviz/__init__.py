@@ -14,33 +14,12 @@
 '<?xml'
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from traceviz.analyze.report import Report
-    from traceviz.errors import TracevizError
-    from traceviz.library import LoadedForest, load, render
-    from traceviz.reconstruct import Forest
-    from traceviz.spans import Spans
+from traceviz.analyze.report import Report
+from traceviz.errors import TracevizError
+from traceviz.library import LoadedForest, load, render
+from traceviz.reconstruct import Forest
+from traceviz.spans import Spans
 
 __version__ = "0.1.0"
 
 __all__ = ["Forest", "LoadedForest", "Report", "Spans", "TracevizError", "__version__", "load", "render"]
-
-_HOMES = {
-    "Forest": "traceviz.reconstruct",
-    "LoadedForest": "traceviz.library",
-    "Report": "traceviz.analyze.report",
-    "Spans": "traceviz.spans",
-    "TracevizError": "traceviz.errors",
-    "load": "traceviz.library",
-    "render": "traceviz.library",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What the library offers, imported when it is first asked for: the command line starts without it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'traceviz' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)

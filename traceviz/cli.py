@@ -21,7 +21,7 @@ import traceviz
 from traceviz import codes, demo
 from traceviz.analyze.narrow import narrow
 from traceviz.documents import Edge, ErrorsDocument, FailingHop, GraphDocument
-from traceviz.errors import INTERRUPTED, TracevizError, UsageError
+from traceviz.errors import TracevizError, UsageError
 from traceviz.fail_on import FailOn
 from traceviz.notes import NoteDocument
 from traceviz.options import output, selection, wanted
@@ -32,6 +32,7 @@ from traceviz.render.words import clean
 from traceviz.target import open_target
 
 EXPRESSION_HELD = 79
+INTERRUPTED = 130
 UNEXPECTED = 70
 
 GRAPH_FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
@@ -288,7 +289,13 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) or "\n" in text else f"{text}."
 
 
-def open_streams() -> None:
+def run() -> None:
+    """The entry point of the installed command."""
+    _open_streams()
+    sys.exit(main())
+
+
+def _open_streams() -> None:
     """Streams that were closed (`>&-`) read and write nothing; letters that stdout's encoding lacks become `?`."""
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - open for as long as the process lives
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115

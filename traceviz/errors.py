@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-#: The exit code after Ctrl-C.
-INTERRUPTED = 130
-
 
 class TracevizError(Exception):
     """An expected trouble: said in one sentence, with a remedy where there is one.
