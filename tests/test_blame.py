@@ -297,3 +297,17 @@ def test_an_error_of_a_callee_that_reports_but_not_this_call_has_no_sign() -> No
     assert (row["reason"], row["where"]) == ("unknown", "network")
     [row] = rows(gateway("a", "shop", ms=50, **BAD))
     assert (row["reason"], row["where"]) == ("application-error", "callee")
+
+
+def test_first_and_last_are_when_this_hop_failed_and_not_another_of_the_same_trace() -> None:
+    felt, tolerated = rows(
+        gateway("a", "shop", ms=90, **BAD),
+        inbound("b", "a", "shop", start=1, ms=88, **BAD),
+        outbound("c", "b", "shop", "cart", start=10, ms=5, flags="UF", **BAD),
+        outbound("d", "b", "shop", "cart", start=40, ms=5, flags="UF", **BAD),
+        inbound("e", "", "other", start=70, ms=5, **BAD),
+    )
+    assert (felt["callee"], felt["calls"]) == ("cart", 2)
+    assert felt["first"][-8:] == ".010000Z"[-8:]
+    assert felt["last"][-8:] == ".040000Z"[-8:]
+    assert tolerated["first"] == tolerated["last"] != felt["first"]

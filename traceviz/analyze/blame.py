@@ -97,8 +97,8 @@ def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[_
         row = rows.setdefault(key, _Row())
         fates = [_fate(resolved, shape, causes, index) for index in indices]
         row.traces += count.count
-        row.first_ns.append(count.first_ns)
-        row.last_ns.append(count.last_ns)
+        row.first_ns.append(min(count.periods[index][0] for index in indices))
+        row.last_ns.append(max(count.periods[index][1] for index in indices))
         for caller in {_name(resolved, shape[index]) for index in indices}:
             if caller is None:
                 row.from_outside += count.count

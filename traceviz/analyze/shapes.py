@@ -21,7 +21,7 @@ from traceviz.hops import Hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.roles import Role
-from traceviz.spans import Bools, Ints, Rows
+from traceviz.spans import Bools, Rows
 from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED
 
 EXAMPLES = 5
@@ -80,18 +80,17 @@ Shape = tuple[Failure, ...]
 
 @dataclass(slots=True)
 class ShapeCount:
-    """How many traces have a shape, when the failures happened, and five of the traces with their request ids."""
+    """How many traces have a shape, when each of its failures first and last began, and five of the traces with
+    their request ids."""
 
     count: int
-    first_ns: int
-    last_ns: int
+    periods: list[tuple[int, int]]
     examples: list[tuple[str, str]]
 
     def merge(self, other: ShapeCount) -> None:
         """Add what `other` counted."""
         self.count += other.count
-        self.first_ns = min(self.first_ns, other.first_ns)
-        self.last_ns = max(self.last_ns, other.last_ns)
+        self.periods = [_around(*both) for both in zip(self.periods, other.periods, strict=True)]
         self.examples = sorted({*self.examples, *other.examples})[:EXAMPLES]
 
 
@@ -121,8 +120,10 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     shapes: dict[Shape, ShapeCount] = {}
     borders = np.flatnonzero(np.diff(hops.trace[chosen])) + 1
     for group in np.split(chosen, borders):
-        shape = _shape(group.tolist(), nodes, above)
-        seen = ShapeCount(1, *_period(hops, group), [_example(hops, group)])
+        starts = dict(zip(group.tolist(), hops.start_ns[group].tolist(), strict=True))
+        periods = {hop: (start, start) for hop, start in starts.items()}
+        shape, order = _shape(group.tolist(), nodes, above, periods)
+        seen = ShapeCount(1, [periods[hop] for hop in order], [_example(hops, group)])
         if shape in shapes:
             shapes[shape].merge(seen)
         else:
@@ -301,36 +302,62 @@ class _Judge:
         return tuple(reversed(path))
 
 
-def _shape(group: list[int], nodes: dict[int, Failure], above: Rows) -> Shape:
-    """The failures of one trace in an order that follows from their contents; equal siblings are one with a
-    count. Hops stand after the hops above them, so both passes are plain loops."""
+def _shape(
+    group: list[int], nodes: dict[int, Failure], above: Rows, periods: dict[int, tuple[int, int]]
+) -> tuple[Shape, list[int]]:
+    """The failures of one trace in an order that follows from their contents, and which hop stands for each; equal
+    siblings are one with a count. Hops stand after the hops above them, so both passes are plain loops."""
     below: dict[int, list[int]] = defaultdict(list)
     digests: dict[int, bytes] = {}
     for hop in reversed(group):
-        merged = _merge_equal(below[hop], digests, nodes)
+        merged = _merge_equal(below[hop], digests, nodes, below, periods)
         below[hop] = merged
         text = repr((nodes[hop], [(digests[child], nodes[child].calls) for child in merged]))
         digests[hop] = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if above[hop] >= 0:
             below[int(above[hop])].append(hop)
-    roots = _merge_equal([hop for hop in group if above[hop] < 0], digests, nodes)
+    roots = _merge_equal([hop for hop in group if above[hop] < 0], digests, nodes, below, periods)
     shape: list[Failure] = []
+    order: list[int] = []
     stack = [(root, -1) for root in reversed(roots)]
     while stack:
         hop, parent = stack.pop()
         stack.extend((child, len(shape)) for child in reversed(below[hop]))
         shape.append(nodes[hop]._replace(above=parent))
-    return tuple(shape)
+        order.append(hop)
+    return tuple(shape), order
 
 
-def _merge_equal(hops: list[int], digests: dict[int, bytes], nodes: dict[int, Failure]) -> list[int]:
+def _merge_equal(
+    hops: list[int],
+    digests: dict[int, bytes],
+    nodes: dict[int, Failure],
+    below: dict[int, list[int]],
+    periods: dict[int, tuple[int, int]],
+) -> list[int]:
     """Hops with equal subtrees as one, which counts their calls; in the order of their digests."""
     kept: dict[bytes, int] = {}
     for hop in hops:
         first = kept.setdefault(digests[hop], hop)
         if first != hop:
-            nodes[first] = nodes[first]._replace(calls=nodes[first].calls + nodes[hop].calls)
+            _absorb(first, hop, nodes, below, periods)
     return [kept[digest] for digest in sorted(kept)]
+
+
+def _absorb(
+    first: int,
+    other: int,
+    nodes: dict[int, Failure],
+    below: dict[int, list[int]],
+    periods: dict[int, tuple[int, int]],
+) -> None:
+    """Count a subtree in with an equal one, hop by hop: both have their children in the same order."""
+    stack = [(first, other)]
+    while stack:
+        one, twin = stack.pop()
+        nodes[one] = nodes[one]._replace(calls=nodes[one].calls + nodes[twin].calls)
+        periods[one] = _around(periods[one], periods[twin])
+        stack.extend(zip(below[one], below[twin], strict=True))
 
 
 def _example_traces(hops: Hops, chosen: Rows) -> list[str]:
@@ -338,9 +365,9 @@ def _example_traces(hops: Hops, chosen: Rows) -> list[str]:
     return [trace_ids[i] for i in np.unique(hops.trace[chosen])[:EXAMPLES]]
 
 
-def _period(hops: Hops, group: Rows) -> tuple[int, int]:
-    start: Ints = hops.start_ns[group]
-    return int(start.min()), int(start.max())
+def _around(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The shortest period that holds both."""
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _example(hops: Hops, group: Rows) -> tuple[str, str]:
