@@ -16,10 +16,20 @@
 
 from traceviz.analyze.report import Report
 from traceviz.errors import TracevizError
-from traceviz.library import LoadedForest, load, render
+from traceviz.library import LoadedForest, load, render, to_graphviz
 from traceviz.reconstruct import Forest
 from traceviz.spans import Spans
 
 __version__ = "0.1.0"
 
-__all__ = ["Forest", "LoadedForest", "Report", "Spans", "TracevizError", "__version__", "load", "render"]
+__all__ = [
+    "Forest",
+    "LoadedForest",
+    "Report",
+    "Spans",
+    "TracevizError",
+    "__version__",
+    "load",
+    "render",
+    "to_graphviz",
+]

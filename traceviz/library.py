@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import graphviz
+
 from traceviz import when
 from traceviz.analyze.report import Asked, Report, report
 from traceviz.errors import NothingFound
@@ -76,3 +78,9 @@ def render(report: Report, format: str, *, theme: Literal["light", "dark"] = "li
     Text formats give str, drawings and PDF bytes. Raises `DrawingFailed` where the layout engine does.
     """
     return render_document(report.graph(), format, errors=report.errors(), ui_url=report.asked.ui_url, theme=theme)
+
+
+def to_graphviz(report: Report, *, theme: Literal["light", "dark"] = "light") -> graphviz.Source:
+    """The service graph as a `graphviz.Source`: a notebook shows it, and the system's Graphviz renders it with any of
+    its engines and formats. `render` needs no Graphviz."""
+    return graphviz.Source(str(render(report, "dot", theme=theme)))
