@@ -295,3 +295,22 @@ def test_a_jaeger_of_whose_traces_nothing_can_be_read_says_what_was_wrong() -> N
         open_target([], Wanted(service="istio-ingress"), jaeger.url) as traces,
     ):
         traces.report()
+
+
+def test_where_one_service_name_stands_for_all_a_workload_is_selected_by_its_own_name(tmp_path: Path) -> None:
+    renamed = json.loads(PLAIN)
+    for trace in renamed["data"]:
+        for process in trace["processes"].values():
+            process["serviceName"] = "istio-proxy"
+    path = tmp_path / "one-name.json"
+    path.write_text(json.dumps(renamed))
+    report = traceviz.load(str(path), service="service-lua").report()
+    assert report.graph()["counts"]["traces"] == 58
+    assert {node["name"] for node in report.graph()["nodes"]} >= {"istio-ingress", "service-python", "service-lua"}
+    with pytest.raises(NothingFound):
+        traceviz.load(str(path), service="service-rust")
+
+
+def test_a_service_that_is_no_gateway_sees_only_calls_that_arrived_and_that_is_said() -> None:
+    assert "only-arrived-calls" in codes(graph(SEED, "--service", "service-python"))
+    assert "only-arrived-calls" not in codes(graph(SEED, "--service", "istio-ingress"))

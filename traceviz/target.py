@@ -26,6 +26,7 @@ from traceviz.sources.names import gateway_like, resolve_service
 from traceviz.sources.query import Jaeger, services_asked
 from traceviz.sources.refusals import without_secrets
 from traceviz.spans import Bools, Spans
+from traceviz.workloads import Workloads
 
 DEFAULT_URL = "http://localhost:16686"
 DEFAULT_SINCE_NS = 3_600 * 10**9
@@ -75,6 +76,7 @@ class Traces:
     gathered: Gathered
     notes: Notes = field(default_factory=Notes)
     _services: frozenset[str] | None = None
+    _workload: str | None = None
     _newest: frozenset[str] | None = None
 
     def batches(self) -> Iterator[Spans]:
@@ -124,11 +126,27 @@ class Traces:
         if self._services is not None:
             known = [code for name in self._services if (code := spans.texts.codes.get(name)) is not None]
             matches &= np.isin(spans.service, known)
+        if self._workload is not None:
+            matches &= _of_workload(spans, self._workload)
         if self.asked.from_ns is not None:
             matches &= spans.start_ns >= self.asked.from_ns
         if self.asked.to_ns is not None:
             matches &= spans.start_ns <= self.asked.to_ns
         return matches
+
+    def select_service(self, service: str) -> None:
+        """Select the traces that a service takes part in: by its service name, as `resolve_service` means it, else
+        by the workload's own name, where one service name stands for many. Raises NothingFound."""
+        gathered = self.gathered
+        try:
+            services = resolve_service(service, gathered.services, gathered.gateways, self.notes)
+        except NothingFound:
+            if not any(_of_workload(spans, service).any() for spans in gathered.batches()):
+                raise
+            self._workload = service
+        else:
+            self._services = frozenset(services)
+            _note_what_is_missing(service, services, gathered.gateways, self.notes)
 
     def keep_newest(self, limit: int) -> None:
         """Select no more than this many traces: those that started last."""
@@ -170,7 +188,8 @@ def _open_jaeger(url: str, wanted: Wanted) -> Iterator[Traces]:
     limit = DEFAULT_LIMIT if wanted.limit is None else wanted.limit
     with Jaeger(url, wanted.api, timeout_s=wanted.timeout_s) as jaeger:
         services = services_asked(jaeger, wanted.service)
-        _note_what_is_missing(wanted, services, gateway_like(services), jaeger.notes)
+        if wanted.service is not None:
+            _note_what_is_missing(wanted.service, services, gateway_like(services), jaeger.notes)
         assert from_ns is not None
         assert to_ns is not None
         with gather(jaeger.traces(services, from_ns, to_ns, limit)) as gathered:
@@ -191,18 +210,23 @@ def _open_files(names: Sequence[str], wanted: Wanted, url: str | None, stdin: Bi
         asked = Asked(tuple(names), from_ns, to_ns, wanted.service, wanted.limit, ui_url.rstrip("/") or None)
         traces = Traces(asked, gathered)
         if wanted.service is not None and gathered.spans:
-            services = resolve_service(wanted.service, gathered.services, gathered.gateways, traces.notes)
-            traces._services = frozenset(services)
-            _note_what_is_missing(wanted, services, gathered.gateways, traces.notes)
+            traces.select_service(wanted.service)
         if wanted.limit is not None:
             traces.keep_newest(wanted.limit)
         yield traces
 
 
-def _note_what_is_missing(wanted: Wanted, services: Iterable[str], gateways: Iterable[str], notes: Notes) -> None:
+def _note_what_is_missing(service: str, services: Iterable[str], gateways: Iterable[str], notes: Notes) -> None:
     """All requests pass a gateway; of any other service a search sees only what arrived there."""
-    if wanted.service is not None and not set(services) & set(gateways):
-        notes.add(ONLY_ARRIVED, 1, [wanted.service])
+    if not set(services) & set(gateways):
+        notes.add(ONLY_ARRIVED, 1, [service])
+
+
+def _of_workload(spans: Spans, name: str) -> Bools:
+    """The spans of the workload that its own tags and its pod call so."""
+    workloads = Workloads(spans)
+    called_so: Bools = np.array([key.own_name == name for key in workloads.keys], np.bool_)[workloads.of_row]
+    return called_so
 
 
 def window(wanted: Wanted, end_ns: int | None, since_ns: int | None) -> tuple[int | None, int | None]:
