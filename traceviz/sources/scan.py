@@ -18,15 +18,16 @@ CUT = -1
 #: `whole` met something that is not JSON.
 BROKEN = -2
 
-STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+"')
+# Groups repeat plainly, only single characters possessively: Python before 3.11.5 forgets how to match the others.
+STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*"')
 #: A text up to where it stops being one: its end is missing, or a line ends inside of it.
-OPEN_TEXT = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+\\?')
-KEY = re.compile(rb'("[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*+")\s*+:\s*+')
+OPEN_TEXT = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*\\?')
+KEY = re.compile(rb'("[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*")\s*+:\s*+')
 SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
 GAP = re.compile(rb"[\s,]*+")
 
 #: Here a text may hold what it must not, such as a line's end: only its quotes matter.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<closed>"?+)|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*(?P<closed>"?+)|[\[\]{}]', re.DOTALL)
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _WALK = msgspec.json.Decoder(msgspec.Raw)
 

@@ -46,16 +46,16 @@ _OTLP_KEYS = frozenset({"resource", "scopeSpans", "instrumentationLibrarySpans"}
 _ZIPKIN_PARTS = frozenset({"tags", "annotations", "binaryAnnotations", "localEndpoint", "remoteEndpoint"})
 _SKIPPED = _ZIPKIN_PARTS | {"warnings"}
 
-_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_FLAT = rb'\{(?:[^{}"]++|' + _TEXT + rb")*+\}"
-_FLAT_LIST = rb'\[(?:[^\[\]{}"]++|' + _TEXT + rb"|" + _FLAT + rb")*+\]"
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
+_FLAT = rb'\{(?:[^{}"]++|' + _TEXT + rb")*\}"
+_FLAT_LIST = rb'\[(?:[^\[\]{}"]++|' + _TEXT + rb"|" + _FLAT + rb")*\]"
 _VALUE = rb"(?:" + rb"|".join((_TEXT, _FLAT, _FLAT_LIST, rb'[^\s"{}\[\],]++')) + rb")"
 
 
 def _members_but(*keys: bytes) -> bytes:
     """A pattern for any number of members with other keys."""
     others = b"".join(rb'(?!"' + key + rb'")' for key in keys)
-    return rb"(?:" + others + _TEXT + rb"\s*+:\s*+" + _VALUE + rb"\s*+,\s*+)*+"
+    return rb"(?:" + others + _TEXT + rb"\s*+:\s*+" + _VALUE + rb"\s*+,\s*+)*"
 
 
 def _beginning(*pattern: bytes) -> re.Pattern[bytes]:
