@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from traceviz.notes import Notes, raises
-from traceviz.reconstruct import Forest
+from traceviz.reconstruct import Forest, climb
 from traceviz.roles import Role, on_callers_side
 from traceviz.spans import Bools, Rows
 
@@ -95,8 +95,7 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
     trace, was under way all the time, its failure is taken to have been felt there; without that every trace would
     end at the first program. Send the programs' spans to the same Jaeger to be sure.
     """
-    spans, rows = forest.spans, np.arange(len(forest))
-    root = climb(np.where(forest.parent >= 0, forest.parent, rows))
+    spans, root = forest.spans, forest.root
     lost = np.flatnonzero(found.is_head & forest.orphan[root] & (found.within < 0))
     if not len(lost):
         return found
@@ -131,12 +130,3 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
             joined[roots[row]] = roots[around[0]]
             notes.add("calls-joined-by-time", 1, [spans.trace_ids[spans.trace[row]]])
     return found._replace(within=within)
-
-
-def climb(step: Rows) -> Rows:
-    """Follow `step` until it stays where it is."""
-    while True:
-        further = step[step]
-        if (further == step).all():
-            return step
-        step = further

@@ -84,7 +84,9 @@ def graph(
     run = _Run(options, GRAPH_FORMATS, Edge)
     report = run.report()
     document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
-    run.deliver(document, document["edges"], errors=report.errors(), ui_url=report.asked.ui_url, **drawing)
+    if run.draws:
+        drawing |= {"errors": report.errors(), "ui_url": report.asked.ui_url}
+    run.deliver(document, document["edges"], **drawing)
 
 
 @cli.command()
@@ -120,6 +122,11 @@ class _Run:
             raise UsageError(
                 f"{self._format} is binary and does not go to a terminal", f"Name a file: -O graph.{self._format}"
             )
+
+    @property
+    def draws(self) -> bool:
+        """Whether the product is a picture, which shows the failing hops as well."""
+        return FORMATS[self._format].drawing
 
     def report(self) -> traceviz.Report:
         """Read and count what was asked for."""

@@ -17,6 +17,7 @@ from traceviz.notes import Notes, define
 from traceviz.parties import Parties, Party
 from traceviz.reconstruct import Forest, depths
 from traceviz.roles import Role
+from traceviz.shared_ids import example_traces
 from traceviz.spans import Bools, Codes, Ints, Rows
 from traceviz.verdict import Outcomes, outcomes
 
@@ -140,7 +141,8 @@ def hops(forest: Forest) -> Hops:
     pairs = _pair(forest, found)
     callee = _callees(forest, pairs, parties, found)
     unnamed = callee < 0
-    notes.add(UNNAMED_CALLEE, int(unnamed.sum()), _traces(forest, pairs.head_row[unnamed]))
+    nameless = forest.spans.trace[pairs.head_row[unnamed]]
+    notes.add(UNNAMED_CALLEE, len(nameless), example_traces(forest.spans, nameless))
     pairs, callee = _chosen(forest, pairs, callee, ~unnamed)
     above = _above(forest, found, pairs)
     # A hop stands before the hops below it, and they all behind one another by trace.
@@ -265,7 +267,7 @@ def _assemble(
     failed = np.where(has_head, verdicts.failed[head_row], verdicts.failed[callee_row])
     failed |= has_head & has_half & verdicts.refused[callee_row]
     unseen = has_head & has_half & ~failed & verdicts.failed[callee_row]
-    notes.add(UNSEEN_BY_CALLER, int(unseen.sum()), _traces(forest, row[unseen]))
+    notes.add(UNSEEN_BY_CALLER, int(unseen.sum()), example_traces(spans, spans.trace[row[unseen]]))
     attempts = np.maximum(np.maximum(tries.number, halves), 1)
     gap = _gaps(tries, client_ns, server_ns, halves, has_head & has_half)
     gap[has_head & verdicts.delayed[head_row]] = -1
@@ -341,7 +343,3 @@ def _gaps(tries: _Attempts, client_ns: Ints, server_ns: Ints, halves: Rows, both
     outer = np.where(tries.number > 0, tries.last_ns, np.where(halves == 1, client_ns, -1))
     gap = outer - server_ns
     return np.where(both & (outer >= 0) & (gap >= 0), gap, -1)
-
-
-def _traces(forest: Forest, rows: Rows) -> list[str]:
-    return [forest.spans.trace_ids[i] for i in np.unique(forest.spans.trace[rows])[:5]]

@@ -57,6 +57,11 @@ class Forest:
         return depths(self.parent)[0]
 
     @cached_property
+    def root(self) -> Rows:
+        """The topmost ancestor of every row, a root's own row."""
+        return climb(np.where(self.parent >= 0, self.parent, np.arange(len(self))))
+
+    @cached_property
     def order(self) -> Rows:
         """All rows but duplicates, trace by trace, each parent before its children, siblings by corrected start."""
         start = self.spans.start_ns + self.shift_ns
@@ -310,6 +315,15 @@ def depths(parent: Rows) -> tuple[Rows, Bools]:
         depth[climbing] += depth[target]
         ancestor[climbing] = ancestor[target]
     return depth, ancestor < 0
+
+
+def climb(step: Rows) -> Rows:
+    """Follow `step` until it stays where it is."""
+    while True:
+        further = step[step]
+        if (further == step).all():
+            return step
+        step = further
 
 
 def _inherited(own: Ints, parent: Rows) -> Ints:

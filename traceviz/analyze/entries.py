@@ -32,7 +32,7 @@ def entries(hops: Hops) -> Entries:
     the earliest is the entry, as for a caller from outside who sent a `traceparent` of its own.
     """
     forest, row = hops.forest, hops.row
-    root = _roots(hops)
+    root = forest.root[row]
     at_root = (row == root) | ((forest.role[root] == Role.CLIENT) & (forest.parent[row] == root))
     # What came out of a queue was nobody's request; somebody put it there in another trace.
     top = (hops.up < 0) & hops.waited_for & at_root
@@ -62,14 +62,3 @@ def entries(hops: Hops) -> Entries:
     through = np.unique(hops.caller_row[listener])
     gates = forest.workloads.of_row[np.concatenate((hops.callee_row[received], through))]
     return Entries(user_root, listener, failed, fragment & ~entered, gates.astype(np.int64))
-
-
-def _roots(hops: Hops) -> Rows:
-    """The root row of every hop's tree."""
-    parent = hops.forest.parent
-    step = np.where(parent >= 0, parent, np.arange(len(parent)))
-    while True:
-        further = step[step]
-        if (further == step).all():
-            return step[hops.row]
-        step = further

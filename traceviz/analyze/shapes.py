@@ -21,6 +21,7 @@ from traceviz.hops import Hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.roles import Role
+from traceviz.shared_ids import example_traces
 from traceviz.spans import Bools, Rows
 from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED
 
@@ -106,7 +107,7 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     failed = hops.failed & ~_effects(hops)
     retried = ~hops.failed & (hops.failed_attempts > 0)
     saved = np.flatnonzero(retried)
-    notes.add(SAVED_BY_RETRY, len(saved), _example_traces(hops, saved))
+    notes.add(SAVED_BY_RETRY, len(saved), example_traces(hops.forest.spans, hops.trace[saved]))
     started = np.zeros(len(hops), np.bool_)
     if not failed.any():
         return Failures({}, started)
@@ -358,11 +359,6 @@ def _absorb(
         nodes[one] = nodes[one]._replace(calls=nodes[one].calls + nodes[twin].calls)
         periods[one] = _around(periods[one], periods[twin])
         stack.extend(zip(below[one], below[twin], strict=True))
-
-
-def _example_traces(hops: Hops, chosen: Rows) -> list[str]:
-    trace_ids = hops.forest.spans.trace_ids
-    return [trace_ids[i] for i in np.unique(hops.trace[chosen])[:EXAMPLES]]
 
 
 def _around(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
