@@ -15,7 +15,7 @@ ORDER = (
     *("sources", "envoy", "workloads", "roles", "shared_ids", "reconstruct"),
     *("verdict", "parties", "calls", "hops"),
     *("analyze", "render", "target", "library", "__init__"),
-    *("demo", "codes", "fail_on", "options", "cli", "__main__"),
+    *("demo", "codes", "fail_on", "options", "commands", "cli", "__main__"),
 )
 #: A report makes its own documents, because users want `report.errors()`; what makes them reads reports. Both
 #: imports stand in the method, so the modules load in either order.

@@ -1,0 +1,54 @@
+"""traceviz graph"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import click
+
+from traceviz.analyze.narrow import narrow
+from traceviz.commands.delivery import Run
+from traceviz.documents import Edge
+from traceviz.options import output, selection
+from traceviz.render.labels import check as check_labels
+
+FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
+
+
+@click.command()
+@selection
+@output(FORMATS)
+@click.option("--min-calls", type=click.IntRange(min=0), default=0, help="Leave out edges with fewer calls.")
+@click.option("--focus", metavar="NODE", help="Only what is near this node.")
+@click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
+@click.option("--hide", metavar="NODE", multiple=True, help="Leave a node out, with its edges. Repeatable.")
+@click.option("--label", metavar="FIELD,...", help="What stands on the edges of a picture.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+def graph(
+    min_calls: int,
+    focus: str | None,
+    depth: int,
+    hide: tuple[str, ...],
+    label: str | None,
+    theme: Literal["light", "dark"],
+    dot_command: str | None,
+    **options: Any,
+) -> None:
+    """The service graph: calls, errors and latency on every edge.
+
+    \b
+    traceviz graph --service istio-ingress
+    traceviz graph --service istio-ingress -O graph.svg
+    traceviz graph dump.json.gz --focus reviews --depth 2
+    """
+    drawing: dict[str, Any] = {"theme": theme, "dot_command": dot_command}
+    if label is not None:
+        drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
+        check_labels(drawing["label"])
+    run = Run(options, FORMATS, Edge)
+    report = run.report()
+    document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
+    if run.draws:
+        drawing |= {"errors": report.errors(), "ui_url": report.asked.ui_url}
+    run.deliver(document, document["edges"], **drawing)
