@@ -19,6 +19,7 @@ import pytest
 from tests.commands import INSTALLED, NONE, SEED, called, ended, environment, installed, started
 from tests.unruly import HTML, always, refusing_url, silent, unruly
 from traceviz import __version__, cli
+from traceviz.commands import delivery
 from traceviz.demo import serve_recording
 
 COMMANDS = ("graph", "errors", "explain", "version", "completion", "demo")
@@ -167,7 +168,7 @@ def test_an_unexpected_failure_is_70_and_calls_itself_a_bug(monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by naught")
 
-    monkeypatch.setattr(cli, "open_target", broken)
+    monkeypatch.setattr(delivery, "open_target", broken)
     with pytest.raises(AssertionError, match="Traceback"):  # the one place where a traceback belongs
         called("graph", SEED)
     monkeypatch.setattr(cli.traceback, "format_exc", lambda: "where it happened")
