@@ -13,6 +13,9 @@ import pytest
 
 from tests.commands import SEED, called, installed, started
 from tests.documents_made import HOSTILE
+from traceviz.commands import errors, graph
+
+COMMANDS = {"graph": graph, "errors": errors}
 
 #: What moves a cursor, turns the writing, or is no letter at all.
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -104,7 +107,7 @@ def strangers() -> bytes:
 @pytest.mark.parametrize("command", ["graph", "errors"])
 def test_what_strangers_wrote_steers_no_terminal_and_breaks_no_format(command: str) -> None:
     for format in ("table", "wide", "csv", "dot", "svg"):
-        if format in {"graph": graph, "errors": errors}[command].FORMATS:
+        if format in COMMANDS[command].FORMATS:
             run = called(command, "-", "-o", format, stdin=strangers())
             assert run.code == 0
             said = run.err + (run.text if format != "csv" else "")  # data keeps its letters
