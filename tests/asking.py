@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
 from tests.unruly import WINDOW, Behaviour, unruly
 from traceviz.errors import TracevizError
-from traceviz.sources.query import Jaeger, fetch
-from traceviz.spans import Spans
+from traceviz.live import open_jaeger
+from traceviz.notes import Notes
+from traceviz.sources.access import Access
+from traceviz.sources.oversight import Oversight
+from traceviz.traces import Traces
+from traceviz.wanted import Wanted
 
 
-def traces_of(parts: Sequence[Spans]) -> list[str]:
-    return [trace_id for part in parts for trace_id in part.trace_ids]
+class Asked:
+    """What came: the ids of the traces, and the notes of asking and reading."""
+
+    def __init__(self, traces: Traces) -> None:
+        batches = list(traces.batches())
+        self.ids = [trace_id for spans in batches for trace_id in spans.trace_ids]
+        self.spans = sum(len(spans) for spans in batches)
+        self.seen = traces.asked.seen
+        self.notes = Notes()
+        self.notes.merge(traces.notes)
+        self.notes.merge(traces.gathered.notes)
+        assert len(set(self.ids)) == len(self.ids)
 
 
 def ask(
-    url: str, service: str | None = "istio-ingress", limit: int = 1000, timeout_s: float = 5.0
-) -> tuple[int, Jaeger]:
-    """How many traces come, each once, and the Jaeger with its notes."""
-    with Jaeger(url, timeout_s=timeout_s) as jaeger:
-        parts = list(fetch(jaeger, service, *WINDOW, limit))
-        assert len(set(traces_of(parts))) == len(traces_of(parts))
-        assert all(len(part) for part in parts)
-        return len(traces_of(parts)), jaeger
+    url: str,
+    service: str | None = "istio-ingress",
+    limit: int | None = 1000,
+    timeout_s: float = 5.0,
+    api: Literal["auto", "v3", "v1"] = "auto",
+) -> Asked:
+    """The traces of the window, all of them without a limit."""
+    from_ns, to_ns = WINDOW
+    wanted = Wanted(service, from_ns=from_ns, to_ns=to_ns, limit=limit, everything=limit is None, api=api)
+    with open_jaeger(Access(url, timeout_s=timeout_s), wanted, Oversight()) as traces:
+        return Asked(traces)
 
 
 def failure(behave: Behaviour, timeout_s: float = 5.0) -> tuple[TracevizError, str]:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,9 @@ from traceviz.cli import main
 
 INSTALLED = Path(sys.executable).with_name("traceviz")
 #: What a user's shell may have set, and no test wants from outside.
-_FOREIGN = ("TRACEVIZ_URL", "TRACEVIZ_DOT", "NO_COLOR", "COLUMNS", "LINES", "TERM", "PYTHONIOENCODING")
+_FOREIGN = re.compile(r"TRACEVIZ_.*|NO_COLOR|COLUMNS|LINES|TERM|PYTHONIOENCODING")
+#: Where a user's own contexts and passwords are.
+_NOWHERE = {"XDG_CONFIG_HOME": os.path.join(os.devnull, "config"), "NETRC": os.devnull}
 
 SEED = str(MESH / "seed_504" / "v1" / "traces.json.gz")
 NONE = str(MESH / "none" / "v1" / "traces.json.gz")
@@ -52,7 +55,8 @@ class Ended:
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what steers traceviz."""
-    return {name: value for name, value in os.environ.items() if name not in _FOREIGN} | dict(more or {})
+    own = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
+    return own | _NOWHERE | dict(more or {})
 
 
 def called(*arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ended:

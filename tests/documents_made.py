@@ -180,7 +180,16 @@ def errors(rows: Sequence[FailingHop], notes: Sequence[NoteDocument] = (), **mor
 def _head(
     command: str, service: str | None, notes: Sequence[NoteDocument], services: int, traces: int, failed: int
 ) -> Document:
-    asked: Asked = {"from": BEGIN, "to": END, "service": service, "limit": 1000}
+    asked: Asked = {
+        "from": BEGIN,
+        "to": END,
+        "service": service,
+        "limit": 1000,
+        "operation": None,
+        "tags": [],
+        "min_duration_ms": None,
+        "max_duration_ms": None,
+    }
     window: Window = {"from": BEGIN, "to": END}
     counts: Counts = {
         "traces": traces,
@@ -193,6 +202,7 @@ def _head(
         "schema": f"traceviz/{command}/1",
         "source": ["http://localhost:16686"],
         "asked": asked,
+        "seen": {"share": 1.0, "windows": [{"from": BEGIN, "to": END}], "full": [], "failed": []},
         "window": window,
         "counts": counts,
         "notes": list(notes),

@@ -22,7 +22,7 @@ from traceviz import __version__, cli
 from traceviz.commands import delivery
 from traceviz.demo import serve_recording
 
-COMMANDS = ("graph", "errors", "explain", "version", "completion", "demo")
+COMMANDS = ("graph", "errors", "services", "operations", "config", "explain", "version", "completion", "demo")
 
 
 # Exit codes
@@ -165,7 +165,7 @@ def test_an_expression_that_holds_is_79_and_the_product_is_still_there() -> None
 
 
 def test_an_unexpected_failure_is_70_and_calls_itself_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by naught")
 
     monkeypatch.setattr(delivery, "open_target", broken)

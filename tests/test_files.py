@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from traceviz.asked import Asked
 from traceviz.errors import UsageError
-from traceviz.sources import gather, read_files
+from traceviz.sources import Header, gather, read_files
 from traceviz.spans import concat
 
 DATA = pathlib.Path(__file__).parents[1].parent / "shared" / "data"
@@ -130,6 +131,57 @@ def test_a_standard_input_that_fails_is_named() -> None:
 
     with pytest.raises(UsageError, match="standard input: Input/output error"):
         list(read_files(["-"], Failing()))
+
+
+def dump(header: Header, *records: Any) -> bytes:
+    return b"".join(line + b"\n" for line in [header.to_json(), *(json.dumps(record).encode() for record in records)])
+
+
+def test_headers_of_dumps_are_collected_and_their_notes_adopted(tmp_path: pathlib.Path) -> None:
+    first, second = Header(Asked(("http://a",), 10**18, limit=3)), Header(Asked(("http://b",)), seen=[1])
+    first.notes.add("limit-hit", 2, ["x"])
+    (tmp_path / "a.jsonl").write_bytes(dump(first, {"data": []}, [zipkin("a")]))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(dump(second, [zipkin("b")]) + dump(first)))
+    headers: list[Header] = []
+    chunks = list(read_files([str(tmp_path / "*")], io.BytesIO(), headers=headers))
+    assert [header.to_json() for header in headers] == [first.to_json(), second.to_json(), first.to_json()]
+    spans = concat(chunks)
+    assert [(note["code"], note["count"]) for note in spans.notes.documents()] == [("limit-hit", 4)]
+    assert sorted(spans.texts[code] for code in spans.service) == ["a", "b"]
+
+
+def test_a_dump_without_spans_gives_its_notes_alone() -> None:
+    noted = Header()
+    noted.notes.add("limit-hit", 1, ["x"])
+    (only,) = read_files(["-"], io.BytesIO(dump(noted)))
+    assert (len(only), list(only.notes)) == (0, ["limit-hit"])
+    assert list(read_files(["-"], io.BytesIO(dump(Header())))) == []
+
+
+def test_an_unfinished_dump_says_so() -> None:
+    spans = concat(list(read_files(["-"], io.BytesIO(dump(Header(complete=False), [zipkin("a")])))))
+    assert [(note["code"], note["examples"]) for note in spans.notes.documents()] == [
+        ("fetch-unfinished", ["standard input"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ('{"asked":{"from":"yesterday"}}', "$.traceviz.asked.from: expected an instant"),
+        ('{"notes":[{"code":"limit-hit","count":"many"}]}', "$.traceviz.notes[0].count: expected int"),
+        ("7", "$.traceviz: expected object, got int: 7"),
+        ('"1.0"', '$.traceviz: expected object, got str: "1.0"'),
+        ('{"source":[NaN]}', "$.traceviz.source[0]"),
+    ],
+)
+def test_a_header_that_cannot_be_read_is_named_and_costs_no_trace(said: str, where: str) -> None:
+    headers: list[Header] = []
+    data = f'{{"traceviz":{said}}}\n{json.dumps([zipkin("a")])}\n'.encode()
+    spans = concat(list(read_files(["-"], io.BytesIO(data), headers=headers)))
+    (note,) = spans.notes.documents()
+    assert (len(spans), headers, note["code"]) == (1, [], "unreadable-header")
+    assert note["examples"][0].startswith(f"standard input: {where}")
 
 
 def test_zipkin_and_both_apis_of_jaeger_tell_the_same_spans() -> None:

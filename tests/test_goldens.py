@@ -24,7 +24,8 @@ from tests.builder import forest, gateway, inbound, outbound, span
 from tests.commands import Ended, called
 from tests.conftest import ROOT, recorded
 from tests.documents_made import HOSTILE
-from traceviz.analyze.report import Asked, Report, report
+from traceviz.analyze.report import Report, report
+from traceviz.asked import Asked
 from traceviz.errors import DrawingFailed
 from traceviz.render import render
 

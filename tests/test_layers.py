@@ -11,11 +11,25 @@ from tests.conftest import ROOT
 
 #: From left to right and top to bottom; each may import only what stands before it. A folder is one unit.
 ORDER = (
-    *("errors", "notes", "spans", "building", "documents", "when"),
-    *("sources", "envoy", "workloads", "roles", "shared_ids", "reconstruct"),
+    *("errors", "notes", "spans", "building", "documents", "when", "asked", "envoy"),
+    *("sources", "workloads", "roles", "shared_ids", "reconstruct"),
     *("verdict", "parties", "calls", "hops"),
-    *("analyze", "render", "target", "library", "__init__"),
-    *("demo", "codes", "fail_on", "options", "commands", "cli", "__main__"),
+    *(
+        "analyze",
+        "render",
+        "selection",
+        "wanted",
+        "traces",
+        "live",
+        "fetching",
+        "stored",
+        "target",
+        "watching",
+        "listing",
+        "library",
+        "__init__",
+    ),
+    *("demo", "codes", "fail_on", "config", "verbosity", "connecting", "options", "commands", "cli", "__main__"),
 )
 #: A report makes its own documents, because users want `report.errors()`; what makes them reads reports. Both
 #: imports stand in the method, so the modules load in either order.

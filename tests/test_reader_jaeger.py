@@ -6,6 +6,7 @@ import gzip
 import json
 import pathlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traceviz.building import SpansBuilder
+from traceviz.errors import UsageError
 from traceviz.sources import jaeger, read_stream
-from traceviz.spans import Kind, Spans, concat
+from traceviz.spans import TAGS, Kind, Spans, concat, extra_column
 
 DATA = pathlib.Path(__file__).parents[1].parent / "shared" / "data"
 START = 1_700_000_000_000_000
@@ -42,12 +44,12 @@ def trace(*spans: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"traceID": "1f", "spans": list(spans), "processes": processes, "warnings": None, **more}
 
 
-def read(*traces: Any) -> Spans:
-    return read_bytes(json.dumps({"data": list(traces)}).encode())
+def read(*traces: Any, extra_tags: tuple[str, ...] = ()) -> Spans:
+    return read_bytes(json.dumps({"data": list(traces)}).encode(), extra_tags)
 
 
-def read_bytes(data: bytes) -> Spans:
-    spans = concat(list(read_stream([data], "dump.json")))
+def read_bytes(data: bytes, extra_tags: tuple[str, ...] = ()) -> Spans:
+    spans = concat(list(read_stream([data], "dump.json", extra_tags=extra_tags)))
     spans.self_check()
     return spans
 
@@ -406,12 +408,52 @@ def test_reading_many_at_once_gives_what_reading_one_by_one_gives(quirks: list[l
     assert at_once.link_row.tolist() == one_by_one.link_row.tolist()
 
 
+#: Tags that are read anyway, with and without rivals for their column, and others.
+EXTRA = ("customer", "zone", "version", "http.status_code", "http.response.status_code", "error", "span.kind")
+WORTH = st.sampled_from(["ann", "v1", "504", "", 7, 0.5, True, None, ["a", 1]])
+SOME_TAGS = st.lists(st.fixed_dictionaries({"key": st.sampled_from(EXTRA), "value": WORTH}), max_size=5)
+
+
+@given(st.lists(st.tuples(SOME_TAGS, st.sampled_from(["p1", "p2"])), min_size=1, max_size=8), SOME_TAGS, st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_tags_asked_for_by_name_have_a_column_each_and_change_no_other(
+    given_spans: list[tuple[list[dict[str, Any]], str]], of_process: list[dict[str, Any]], ordinary: bool
+) -> None:
+    processes = {"p1": {"serviceName": "front"}, "p2": {"serviceName": "back", "tags": of_process}}
+    more = {} if ordinary else {"parentSpanID": "a"}
+    sent = [span(tags=some, processID=process, spanID=f"{n:x}") for n, (some, process) in enumerate(given_spans, 1)]
+    dump = trace(*sent, span(spanID="ff", **more), processes=processes)
+    plain, asked = read(dump), read(dump, extra_tags=EXTRA)
+
+    extra = {extra_column(tag): asked.tags[extra_column(tag)] for tag in EXTRA}
+    others = replace(asked, tags={name: column for name, column in asked.tags.items() if name not in extra})
+    assert set(others.tags) <= set(TAGS)
+    assert list(facts(others)) == list(facts(plain))
+    for row, (some, process) in enumerate(given_spans):
+        inherited = of_process if process == "p2" else []
+        for tag in EXTRA:
+            texts = [as_text(one["value"]) for one in [*some, *inherited] if one["key"] == tag]
+            first = next((text for text in texts if text), "")
+            assert asked.texts[extra[extra_column(tag)][row]] == first, tag
+
+
+def as_text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def test_more_tags_than_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="2,100 tags"):
+        SpansBuilder(extra_tags=[f"tag{n}" for n in range(2100)])
+    assert len(read(trace(span(tags=tags(tag1999="v"))), extra_tags=tuple(f"tag{n}" for n in range(2000))).tags) == 2000
+
+
 def test_ordinary_traces_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the slow way was taken")
 
     monkeypatch.setattr(jaeger, "read", refuse)
-    assert len(read(*(trace(span(**quirk)) for quirk in ORDINARY))) == len(ORDINARY)
+    ordinary = [trace(span(**quirk)) for quirk in ORDINARY]
+    assert len(read(*ordinary)) == len(read(*ordinary, extra_tags=("customer",))) == len(ORDINARY)
 
 
 def test_a_trace_of_several_documents_and_formats_is_read_from_one_stream() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from traceviz.sources import gather, read_files, read_stream
-from traceviz.spans import TAGS, Kind, Spans, concat
+from traceviz.spans import TAGS, Kind, Spans, concat, extra_column
 
 DATA = pathlib.Path(__file__).parents[1].parent / "shared" / "data"
 START = 1_700_000_000_000_000_123
@@ -43,12 +43,12 @@ def element(*spans: dict[str, Any], resource: Any = None, scopes: str = "scopeSp
     return {"resource": usual if resource is None else resource, scopes: [{"scope": {}, "spans": list(spans)}]}
 
 
-def read(*elements: Any) -> Spans:
-    return read_bytes(json.dumps({"resourceSpans": list(elements)}).encode())
+def read(*elements: Any, extra_tags: tuple[str, ...] = ()) -> Spans:
+    return read_bytes(json.dumps({"resourceSpans": list(elements)}).encode(), extra_tags)
 
 
-def read_bytes(data: bytes) -> Spans:
-    spans = concat(list(read_stream([data], "otlp.json")))
+def read_bytes(data: bytes, extra_tags: tuple[str, ...] = ()) -> Spans:
+    spans = concat(list(read_stream([data], "otlp.json", extra_tags=extra_tags)))
     spans.self_check()
     return spans
 
@@ -242,3 +242,37 @@ def test_the_example_of_jaeger_s_own_page_is_the_same_in_both_formats() -> None:
 def test_v1_and_v3_of_the_same_traces_give_equal_rows(case: str) -> None:
     v1, v3 = (rows(DATA / "otel" / case / version / "traces.json.gz") for version in ("v1", "v3"))
     assert v3 == v1
+
+
+def test_attributes_asked_for_by_name_are_the_span_s_or_its_resource_s() -> None:
+    customer = attribute("customer", stringValue="ann")
+    inherited = [attribute("service.name", stringValue="front"), attribute("host", stringValue="h1")]
+    spans = read(
+        element(
+            span(attributes=[customer, attribute("host", stringValue="h2")]),
+            span(spanId="2f", attributes=[attribute("size", intValue="12"), attribute("cached", boolValue=False)]),
+            resource={"attributes": inherited},
+        ),
+        extra_tags=("customer", "host", "size", "cached", "never"),
+    )
+    found = {name: [spans.texts[code] for code in spans.tags[extra_column(name)]] for name in ("customer", "host")}
+    assert found == {"customer": ["ann", ""], "host": ["h2", "h1"]}
+    assert [text(spans, extra_column(name), 1) for name in ("size", "cached", "never")] == ["12", "false", ""]
+    assert text(spans, extra_column("customer")) == "ann"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        ({"code": 2, "message": "deadlock"}, "ERROR", "deadlock"),
+        ({"code": "STATUS_CODE_OK"}, "OK", ""),
+        ({"code": 0, "message": None}, "", ""),
+        ({"message": 7}, "", "7"),
+        (None, "", ""),
+    ],
+)
+def test_the_status_is_what_other_formats_have_as_tags(status: Any, code: str, message: str) -> None:
+    spans = read(element(span(status=status)), extra_tags=("otel.status_code", "otel.status_description"))
+    names = [extra_column(name) for name in ("otel.status_code", "otel.status_description")]
+    assert [text(spans, name) for name in names] == [code, message]
+    assert bool(spans.error[0]) is (code == "ERROR")

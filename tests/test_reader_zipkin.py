@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from traceviz.sources import read_stream
-from traceviz.spans import Kind, Spans, concat
+from traceviz.spans import Kind, Spans, concat, extra_column
 
 START = 1_700_000_000_000_000
 
@@ -28,8 +28,8 @@ def span(**more: Any) -> dict[str, Any]:
     return {**usual, **more}
 
 
-def read(*spans: Any) -> Spans:
-    table = concat(list(read_stream([json.dumps(list(spans)).encode()], "zipkin.json")))
+def read(*spans: Any, extra_tags: tuple[str, ...] = ()) -> Spans:
+    table = concat(list(read_stream([json.dumps(list(spans)).encode()], "zipkin.json", extra_tags=extra_tags)))
     table.self_check()
     return table
 
@@ -115,3 +115,11 @@ def test_a_missing_id_is_named() -> None:
     assert len(spans) == 1
     (example,) = spans.notes.documents()[0]["examples"]
     assert example.startswith("zipkin.json: $[0]: object missing required field id: {")
+
+
+def test_tags_asked_for_by_name_have_a_column_each() -> None:
+    sent = [span(tags={"customer": "ann", "http.url": "/x"}), span(id="2f", tags={"customer.id": "7"})]
+    spans = read(*sent, extra_tags=("customer", "http.url", "never"))
+    columns = [extra_column(name) for name in ("customer", "http.url", "never")]
+    assert [[text(spans, column, row) for column in columns] for row in (0, 1)] == [["ann", "/x", ""], ["", "", ""]]
+    assert text(spans, "url") == "/x"

@@ -20,7 +20,20 @@ from tests.test_goldens import REPORTS
 from traceviz.analyze.narrow import narrow
 from traceviz.analyze.report import Report
 from traceviz.demo import serve_recording
-from traceviz.documents import Counts, Distribution, Edge, ErrorsDocument, FailingHop, GraphDocument, Node
+from traceviz.documents import (
+    Counts,
+    Distribution,
+    Edge,
+    ErrorsDocument,
+    FailingHop,
+    GraphDocument,
+    ListingCounts,
+    Node,
+    Operation,
+    OperationsDocument,
+    Service,
+    ServicesDocument,
+)
 from traceviz.notes import NoteDocument
 from traceviz.render import render
 
@@ -73,7 +86,7 @@ def test_narrowed_documents_are_as_the_schemas_say() -> None:
 
 def test_documents_of_a_jaeger_are_as_the_schemas_say() -> None:
     with serve_recording(base_path="/jaeger") as jaeger:
-        for command in ("graph", "errors"):
+        for command in COMMANDS:
             for service in ([], ["--service", "istio-ingress"]):
                 called(command, "--url", jaeger.url, *service, "--limit", "40", "-o", "json").json()
 
@@ -89,12 +102,19 @@ def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None
 
 # The schemas themselves
 
+COMMANDS = ("graph", "errors", "services", "operations")
 #: What may be null, by CONTRACT.
 NULLABLE = {
-    *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to"),
+    *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to", "seen"),
+    *("asked.operation", "asked.min_duration_ms", "asked.max_duration_ms"),
     *("nodes.error_rate", "nodes.self_ms"),
     *("edges.calls_per_s", "edges.client_ms", "edges.server_ms", "edges.gap_ms", "edges.protocol"),
     *("failing_hops.caller", "failing_hops.blame", "failing_hops.explains", "failing_hops.score"),
+}
+#: Where a list may be made without any trace, also what was read.
+NULLABLE_IN_LISTS = {
+    *("counts.traces", "counts.spans", "counts.failed_traces", "counts.fragments"),
+    *("services.node", "operations.kind"),
 }
 #: Objects whose keys are names out of the spans.
 COUNTED = ("statuses", "flags", "callers", "absorbed_by", "concentrated_in")
@@ -103,19 +123,30 @@ COUNTED = ("statuses", "flags", "callers", "absorbed_by", "concentrated_in")
 def small(document: Any) -> Json:
     """The document with one row of each list, everything in it known."""
     kept: Json = written(document)
-    for rows in ("nodes", "edges", "failing_hops", "notes"):
+    for rows in ("nodes", "edges", "failing_hops", "services", "operations", "notes"):
         if rows in kept:
             kept[rows] = [row for row in kept[rows] if None not in row.values()][:1]
             assert len(kept[rows]) == 1, rows
-    kept["asked"] |= {"limit": 1000}
+    kept["asked"] |= {"limit": 1000, "operation": "GET", "tags": ["a=b"]}
+    kept["asked"] |= {"min_duration_ms": 1.5, "max_duration_ms": 2.5}
+    of_service = {"service": "a", **kept["seen"]["windows"][0]}
+    kept["seen"] |= {"full": [of_service], "failed": [of_service]}
     return kept
 
 
-def whole() -> tuple[Json, Json]:
+def whole() -> tuple[Json, ...]:
+    """A document of each command, in the order of COMMANDS."""
     made, ranking = two_faults()
     note: NoteDocument = {"code": "clock-skew", "count": 1, "text": "one", "examples": ["0" * 32]}
     pictured = graph(made["edges"], nodes=made["nodes"], notes=[note], cycles=[["a", "b"]])
-    return small(pictured), small(errors(ranking["failing_hops"], notes=[note]))
+    ranked = small(errors(ranking["failing_hops"], notes=[note]))
+    head = {key: value for key, value in ranked.items() if key != "failing_hops"}
+    known = head | {"schema": "traceviz/services/1", "services": [{"name": "a.default", "node": "a"}]}
+    done = head | {
+        "schema": "traceviz/operations/1",
+        "operations": [{"service": "a.default", "name": "GET /", "kind": "server"}],
+    }
+    return small(pictured), ranked, known, done
 
 
 def places(value: Any, path: Place = ()) -> Iterator[Place]:
@@ -140,17 +171,17 @@ def dotted(path: Place) -> str:
     return ".".join(str(key) for key in path if isinstance(key, str))
 
 
-@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
 def test_a_field_that_is_missing_is_a_fault(document: Json) -> None:
     assert faults(document) == []
     fields = [path for path in places(document) if isinstance(path[-1], str) and not set(path[:-1]) & set(COUNTED)]
-    assert len(fields) > 40
+    assert len(fields) > 35
     for path in fields:
         if path != ("schema",):
             assert faults(changed(document, path, lambda container, key: container.pop(key))), path
 
 
-@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
 def test_a_value_of_another_type_is_a_fault(document: Json) -> None:
     def other(container: Any, key: Any) -> None:
         container[key] = ["wrong"] if isinstance(container[key], str | bool) else "wrong"
@@ -160,14 +191,15 @@ def test_a_value_of_another_type_is_a_fault(document: Json) -> None:
             assert faults(changed(document, path, other)), path
 
 
-@pytest.mark.parametrize("document", whole(), ids=["graph", "errors"])
+@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
 def test_null_is_a_fault_where_the_contract_does_not_have_it(document: Json) -> None:
     def null(container: Any, key: Any) -> None:
         container[key] = None
 
+    nullable = NULLABLE | (NULLABLE_IN_LISTS if {"services", "operations"} & document.keys() else set())
     for path in places(document):
         if path != ("schema",):
-            assert bool(faults(changed(document, path, null))) != (dotted(path) in NULLABLE), path
+            assert bool(faults(changed(document, path, null))) != (dotted(path) in nullable), path
 
 
 @pytest.mark.parametrize(
@@ -200,14 +232,14 @@ def test_values_that_the_contract_does_not_have_are_faults(path: Place, value: A
 
 
 def test_a_field_that_is_added_later_is_no_fault_for_readers_but_one_for_these_tests() -> None:
-    for command, document in zip(("graph", "errors"), whole(), strict=True):
+    for command, document in zip(COMMANDS, whole(), strict=True):
         more = document | {"added": 1}
         assert Draft202012Validator(published(command)).is_valid(more)
         assert faults(more)
 
 
 def test_schemas_and_types_name_the_same_fields() -> None:
-    schemas = {command: published(command) for command in ("graph", "errors")}
+    schemas = {command: published(command) for command in COMMANDS}
     types: Mapping[str, tuple[type, Json]] = {
         "graph": (GraphDocument, schemas["graph"]),
         "errors": (ErrorsDocument, schemas["errors"]),
@@ -217,10 +249,16 @@ def test_schemas_and_types_name_the_same_fields() -> None:
         "distribution": (Distribution, schemas["graph"]["$defs"]["distribution"]),
         "note": (NoteDocument, schemas["errors"]["$defs"]["note"]),
         "failing hop": (FailingHop, schemas["errors"]["$defs"]["failing_hop"]),
+        "services": (ServicesDocument, schemas["services"]),
+        "operations": (OperationsDocument, schemas["operations"]),
+        "counts of a list": (ListingCounts, schemas["operations"]["properties"]["counts"]),
+        "service": (Service, schemas["services"]["$defs"]["service"]),
+        "operation": (Operation, schemas["operations"]["$defs"]["operation"]),
     }
     for name, (kind, schema) in types.items():
         assert list(get_type_hints(kind)) == list(schema["properties"]) == schema["required"], name
 
 
 def test_the_schemas_are_in_the_package() -> None:
-    assert sorted(path.name for path in (ROOT / "traceviz" / "schemas").iterdir()) == ["errors.json", "graph.json"]
+    there = sorted(path.name for path in (ROOT / "traceviz" / "schemas").iterdir())
+    assert there == sorted(f"{command}.json" for command in COMMANDS)

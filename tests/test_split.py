@@ -135,6 +135,17 @@ def test_errors_and_the_header_of_fetch_stand_aside() -> None:
     assert [record.what for record in got] == ["header", "jaeger"]
 
 
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_of_what_stands_aside_and_is_broken_the_beginning_is_handed_out(size: int) -> None:
+    data = b'{"traceviz":{"source":[NaN],"x":"' + b"x" * 300 + b'"}}\n' + dumped({"data": JAEGER[:1]}, None)
+    got = list(split(data[at : at + size] for at in range(0, len(data), size)))
+    assert [(record.what, record.path) for record in got] == [
+        ("header", "$.traceviz"),
+        ("jaeger", "document 2 $.data[0]"),
+    ]
+    assert got[0].data == data[12:212]
+
+
 @pytest.mark.parametrize("wrong", [3, "a trace", True, 1.5, {"name": "GET", "spanKind": "server"}])
 def test_what_stands_where_a_trace_should_be_is_handed_out_as_other(wrong: Any) -> None:
     got = records(dumped({"data": [JAEGER[0], wrong, JAEGER[1]]}, None))

@@ -18,7 +18,9 @@ from tests.unruly import always, for_searches, good, refusing_url, unruly
 from traceviz.demo import DemoJaeger, serve_recording
 from traceviz.demo.answers import Answer
 from traceviz.errors import NothingFound, NothingReadable, UsageError
-from traceviz.target import Wanted, open_target, window
+from traceviz.sources.access import Access
+from traceviz.target import open_target
+from traceviz.wanted import Wanted
 
 Json = dict[str, Any]
 PLAIN = gzip.decompress(Path(SEED).read_bytes())
@@ -120,20 +122,21 @@ def test_from_and_to_select_by_the_start_of_a_span_and_keep_traces_whole() -> No
 def test_without_options_files_are_read_whole_and_nothing_was_asked() -> None:
     document = graph(SEED)
     assert document["counts"]["traces"] == len(TRACES)
-    assert document["asked"] == {"from": None, "to": None, "service": None, "limit": None}
+    assert not any(document["asked"].values())
+    assert document["seen"] is None
     assert document["source"] == [SEED]
     assert document["notes"] == []
 
 
 def test_the_window_follows_from_what_is_said_and_from_the_end() -> None:
-    assert window(Wanted(since_ns=60, to_ns=500), 1000, None) == (440, 500)
-    assert window(Wanted(since_ns=60), 1000, None) == (940, 1000)
-    assert window(Wanted(to_ns=500), 1000, 100) == (400, 500)
-    assert window(Wanted(from_ns=700), 1000, 100) == (700, 1000)
-    assert window(Wanted(from_ns=700), 1000, None) == (700, None)
-    assert window(Wanted(), 1000, 100) == (900, 1000)
-    assert window(Wanted(since_ns=5000), 1000, None) == (0, 1000)  # not before 1970
-    assert window(Wanted(), 1000, None) == (None, None)
+    assert Wanted(since_ns=60, to_ns=500).window(1000, None) == (440, 500)
+    assert Wanted(since_ns=60).window(1000, None) == (940, 1000)
+    assert Wanted(to_ns=500).window(1000, 100) == (400, 500)
+    assert Wanted(from_ns=700).window(1000, 100) == (700, 1000)
+    assert Wanted(from_ns=700).window(1000, None) == (700, None)
+    assert Wanted().window(1000, 100) == (900, 1000)
+    assert Wanted(since_ns=5000).window(1000, None) == (0, 1000)  # not before 1970
+    assert Wanted().window(1000, None) == (None, None)
 
 
 # Limits
@@ -292,7 +295,7 @@ def test_a_jaeger_of_whose_traces_nothing_can_be_read_says_what_was_wrong() -> N
     with (
         unruly(for_searches(always(unreadable))) as jaeger,
         pytest.raises(NothingReadable, match="could be read"),
-        open_target([], Wanted(service="istio-ingress"), jaeger.url) as traces,
+        open_target([], Wanted(service="istio-ingress"), Access(jaeger.url)) as traces,
     ):
         traces.report()
 

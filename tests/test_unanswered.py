@@ -19,6 +19,7 @@ from tests.unruly import (
     always,
     below,
     cut,
+    cut_in_the_middle,
     for_searches,
     good,
     refusing_url,
@@ -30,19 +31,19 @@ from tests.unruly import (
 )
 from traceviz.demo.answers import Answer
 from traceviz.errors import SourceFailed, TracevizError, UsageError
+from traceviz.live import LIMIT_HIT, NOT_AS_ASKED, STAYED_FULL
 from traceviz.notes import catalogue
+from traceviz.sources.access import Access
+from traceviz.sources.collect import COPIES_DIFFERED, FAILED, FORGOTTEN, GAVE_UP, INTERRUPTED, LOST
+from traceviz.sources.complete import COMPLETED, NOT_COMPLETED
 from traceviz.sources.connection import split_url
-from traceviz.sources.query import (
-    ANSWER_CUT_OFF,
-    LIMIT_HIT,
-    LIMIT_LOWERED,
-    SERVICES_NOT_ASKED,
-    Jaeger,
-)
+from traceviz.sources.query import ANSWER_CUT_OFF, LIMIT_LOWERED, Jaeger
+from traceviz.sources.search import Search
 
 PLAIN = "text/plain; charset=utf-8"
 
 
+OTHER_PAGE = Answer(200, "text/html", b"<html><head><title>It works!</title></head></html>")
 LOGIN = {"Location": "https://user:pass@login.example.com/sign-in?state=s3cret"}
 
 
@@ -55,7 +56,8 @@ def jaeger_says(status: int, message: str) -> Answer:
 FAILURES: dict[str, tuple[Behaviour, str, str]] = {
     "a time-out": (silent, "gave no answer within 0.3 s", "--limit"),
     "slams the door": (slams, "broke the connection without an answer", "http or https"),
-    "wants a login": (always(Answer(401, PLAIN, b"missing tenant header")), "401 Unauthorized", "wants a login"),
+    "wants a login": (always(Answer(401, PLAIN, b"who are you?")), "401 Unauthorized", "wants a login"),
+    "wants a tenant": (always(Answer(401, PLAIN, b"missing tenant header")), "401 Unauthorized", "--tenant NAME"),
     "forbids": (always(Answer(403, PLAIN, b"RBAC: access denied")), "RBAC: access denied", "port-forward"),
     "forbids searches": (
         for_searches(always(Answer(403, PLAIN, b"no"))),
@@ -63,8 +65,13 @@ FAILURES: dict[str, tuple[Behaviour, str, str]] = {
         "rights",
     ),
     "has no such route": (always(NOT_FOUND), "404 Not Found to GET /api/services", "base path"),
-    "shows a page": (always(HTML), "with an HTML page, 'Sign in'", "no login before it"),
-    "shows a page to searches": (for_searches(always(HTML)), "GET /api/v3/traces with an HTML page", "base path"),
+    "shows a login": (always(HTML), "with an HTML page, 'Sign in', which is a login", "--bearer-token-file"),
+    "shows a page": (always(OTHER_PAGE), "with an HTML page, 'It works!'", "no login before it"),
+    "shows a page to searches": (
+        for_searches(always(OTHER_PAGE)),
+        "GET /api/v3/traces with an HTML page",
+        "base path",
+    ),
     "says nothing": (always(Answer(200, PLAIN, b"")), "with nothing at all", "a Jaeger"),
     "says nothing to searches": (for_searches(always(Answer(200, PLAIN, b""))), "with nothing at all", "a Jaeger"),
     "talks nonsense": (always(Answer(200, PLAIN, b"\x1b[2Jhello\x00")), "no Jaeger says: [2Jhello", "a Jaeger"),
@@ -82,7 +89,12 @@ FAILURES: dict[str, tuple[Behaviour, str, str]] = {
     "deep JSON": (always(Answer(200, PLAIN, b"[" * 100_000)), "no Jaeger says: [[[", "a Jaeger"),
     "redirects to a login": (
         always(Answer(302, "text/html", b""), LOGIN),
-        "sends GET /api/v3/services on to https://login.example.com/sign-in",
+        "sends GET /api/v3/services on to https://login.example.com/sign-in, which is a login",
+        "--bearer-token-file",
+    ),
+    "redirects elsewhere": (
+        always(Answer(301, "text/html", b""), {"Location": "https://other.example.com/"}),
+        "sends GET /api/v3/services on to https://other.example.com/",
         "give that address as --url",
     ),
     "redirects nowhere": (always(Answer(307, "text/html", b"")), "on to nowhere", "Past a login"),
@@ -129,16 +141,16 @@ def test_v1_says_no_by_null_data_with_errors() -> None:
             b'{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":500,"msg":"no shards"},{"msg":"really"}]}'
         )
         with unruly(for_searches(always(Answer(status, "application/json", body)))) as server:
-            jaeger = Jaeger(server.url, "v1")
+            jaeger = Jaeger(Access(server.url), "v1")
             with jaeger, pytest.raises(SourceFailed, match="no shards; really"):
-                list(jaeger.traces(["x"], *WINDOW, 10))
+                jaeger.page(Search("x", *WINDOW), 10)
 
 
 def test_operations_that_are_none_are_a_failure() -> None:
     for body in (b'{"operations":5}', b'{"data":[]}', b"<html>"):
         with (
             unruly(without("/api/v3/operations", Answer(200, PLAIN, body))) as server,
-            Jaeger(server.url) as jaeger,
+            Jaeger(Access(server.url)) as jaeger,
             pytest.raises(SourceFailed, match="answered GET /api/v3/operations with"),
         ):
             jaeger.operations("x")
@@ -164,27 +176,31 @@ def test_no_traces_is_an_empty_answer_in_every_form() -> None:
         ("v1", Answer(200, PLAIN, b'{"data":[],"total":0,"limit":0,"offset":0,"errors":null}')),
         ("v1", Answer(200, PLAIN, b'{"data":null,"total":0,"limit":0,"offset":0,"errors":null}')),
     ):
-        with unruly(for_searches(always(answer))) as server, Jaeger(server.url, api) as jaeger:  # type: ignore[arg-type]
-            assert list(jaeger.traces(["x"], *WINDOW, 10)) == []
+        with unruly(for_searches(always(answer))) as server, Jaeger(Access(server.url), api) as jaeger:  # type: ignore[arg-type]
+            assert len(jaeger.page(Search("x", *WINDOW), 10).spans) == 0
             assert len(jaeger.notes) == 0
 
 
+def test_an_answer_that_breaks_off_however_little_is_asked_for_is_used_as_far_as_it_came() -> None:
+    with unruly(for_searches(cut_in_the_middle)) as server:
+        came = ask(server.url)
+    assert 40 < len(came.ids) < 70
+    assert came.notes.count(ANSWER_CUT_OFF) == 1
+    assert came.seen is not None
+    assert (came.seen["share"], len(came.seen["failed"])) == (0.0, 1)
+
+
 @pytest.mark.parametrize("behave", [cut(200_000), stalls(200_000)])
-def test_an_answer_that_breaks_off_is_used_as_far_as_it_came(behave: Behaviour) -> None:
+def test_of_answers_that_break_off_because_they_are_large_smaller_ones_are_asked_for(behave: Behaviour) -> None:
     with unruly(for_searches(behave)) as server:
-        traces, jaeger = ask(server.url, timeout_s=1.0)
-    assert 10 < traces < 50
-    assert jaeger.notes.count(ANSWER_CUT_OFF) == 1
+        came = ask(server.url, timeout_s=0.5)
+    assert len(came.ids) == 100
+    assert len(came.notes) == 0
+    assert came.seen is not None
+    assert came.seen["share"] == 1.0
 
 
-def test_an_unused_rest_of_an_answer_leaves_nothing_open() -> None:
-    with unruly(good) as server, Jaeger(server.url) as jaeger:
-        parts = jaeger.traces(["istio-ingress"], *WINDOW, 1000)
-        assert len(next(parts))
-        parts.close()  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("elsewhere", [HTML, NOT_FOUND, Answer(307, PLAIN, b"")])
+@pytest.mark.parametrize("elsewhere", [OTHER_PAGE, NOT_FOUND, Answer(307, PLAIN, b"")])
 def test_a_missing_base_path_is_found_and_named(elsewhere: Answer) -> None:
     error, url = failure(below("/jaeger", elsewhere))
     assert error.remedy == f"A Jaeger answers there: --url {url}/jaeger"
@@ -197,7 +213,7 @@ def test_a_base_path_too_much_is_found_and_named() -> None:
 
 
 def test_an_api_that_was_insisted_on_and_is_not_there_is_told_with_the_one_that_is() -> None:
-    with unruly(without("/api/v3/", HTML)) as server, Jaeger(server.url, "v3") as jaeger:
+    with unruly(without("/api/v3/", OTHER_PAGE)) as server, Jaeger(Access(server.url), "v3") as jaeger:
         with pytest.raises(SourceFailed, match="HTML page") as caught:
             jaeger.services()
         assert caught.value.remedy == "Its API is v1: --api v1"
@@ -235,7 +251,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_user_and_password_of_the_url_are_sent_and_never_shown() -> None:
     with unruly(good) as server:
-        with Jaeger(server.url.replace("//", "//us%40er:s3cret@") + "/search?service=x") as jaeger:
+        with Jaeger(Access(server.url.replace("//", "//us%40er:s3cret@") + "/search?service=x")) as jaeger:
             assert jaeger.services() == RECORDING.services()
             assert jaeger.url == server.url
         assert server.headers[0]["Authorization"] == "Basic dXNAZXI6czNjcmV0"
@@ -248,14 +264,14 @@ def test_secrets_that_a_server_repeats_are_not_shown() -> None:
 
     with (
         unruly(parrot) as server,
-        Jaeger(server.url, headers={"Authorization": "Bearer s3cret", "X-Key": "k3y-k3y"}) as jaeger,
+        Jaeger(Access(server.url, {"Authorization": "Bearer s3cret", "X-Key": "k3y-k3y"})) as jaeger,
         pytest.raises(SourceFailed, match="401 Unauthorized to GET /api/v3/services: no: … …"),
     ):
         jaeger.services()
 
 
 def test_a_header_that_cannot_be_sent_is_a_usage_error_that_keeps_its_value() -> None:
-    with Jaeger("http://127.0.0.1:1", headers={"Authorization": "s3cret\nX: y"}) as jaeger:
+    with Jaeger(Access("http://127.0.0.1:1", {"Authorization": "s3cret\nX: y"})) as jaeger:
         with pytest.raises(UsageError, match="header") as caught:
             jaeger.services()
         assert "s3cret" not in str(caught.value)
@@ -306,18 +322,18 @@ def test_what_people_paste_is_cut_to_the_base_url(text: str, base: str) -> None:
 )
 def test_a_url_that_is_none_is_a_usage_error_without_its_secrets(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Jaeger(text)
+        Jaeger(Access(text))
     assert "s3cret" not in str(caught.value)
     assert "http://localhost:16686/jaeger" in caught.value.remedy
 
 
 def test_what_latin_letters_cannot_say_is_sent_or_refused_but_no_traceback() -> None:
     with unruly(good) as server:
-        with Jaeger(server.url.replace("//", "//%D0%B6:s3cret@")) as jaeger:
+        with Jaeger(Access(server.url.replace("//", "//%D0%B6:s3cret@"))) as jaeger:
             assert jaeger.services() == RECORDING.services()
-            assert list(jaeger.traces(["half a \ud800 pair"], *WINDOW, 10)) == []
+            assert len(jaeger.page(Search("half a \ud800 pair", *WINDOW), 10).spans) == 0
         assert server.headers[0]["Authorization"] == "Basic 0LY6czNjcmV0"
-        with Jaeger(server.url, headers={"X": "ж"}) as jaeger, pytest.raises(UsageError, match="header"):
+        with Jaeger(Access(server.url, {"X": "ж"})) as jaeger, pytest.raises(UsageError, match="header"):
             jaeger.services()
 
 
@@ -327,14 +343,7 @@ def test_a_host_that_cannot_be_one_is_no_traceback(host: str) -> None:
         ask(host)
 
 
-def test_senseless_limits_and_windows_are_usage_errors() -> None:
-    with Jaeger("http://127.0.0.1:1") as jaeger:
-        with pytest.raises(UsageError, match="limit"):
-            list(jaeger.traces(["x"], *WINDOW, 0))
-        with pytest.raises(UsageError, match="ends before it begins"):
-            list(jaeger.traces(["x"], WINDOW[1], WINDOW[0], 10))
-
-
 def test_every_note_of_a_jaeger_is_explained() -> None:
-    for code in (LIMIT_HIT, LIMIT_LOWERED, SERVICES_NOT_ASKED, ANSWER_CUT_OFF):
+    codes = (LIMIT_HIT, LIMIT_LOWERED, STAYED_FULL, NOT_AS_ASKED, ANSWER_CUT_OFF, FAILED, GAVE_UP, LOST, FORGOTTEN)
+    for code in (*codes, INTERRUPTED, COPIES_DIFFERED, COMPLETED, NOT_COMPLETED):
         assert "What to do:" in catalogue()[code].explanation

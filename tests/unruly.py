@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from traceviz.demo import Recording
 from traceviz.demo.answers import Answer, Answers
+from traceviz.when import parse_instant
 
 #: The packaged recording at the times it was made, and the Jaeger that behaves.
 RECORDING = Recording.packaged()
@@ -58,14 +62,25 @@ class Unruly:
     headers: list[dict[str, str]] = field(default_factory=list)
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing where a client hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
-def unruly(behave: Behaviour) -> Iterator[Unruly]:
-    """Serve a behaviour on a free loopback port until the block ends."""
+def unruly(behave: Behaviour, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Unruly]:
+    """Serve a behaviour on a loopback port, a free one unless it is named, until the block ends."""
     served = Unruly("")
     closing = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes
 
         def do_GET(self) -> None:
             route = self.path.partition("?")[0]
@@ -78,11 +93,12 @@ def unruly(behave: Behaviour) -> Iterator[Unruly]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    served.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield served
     finally:
@@ -147,15 +163,102 @@ def v3_only(exchange: Exchange) -> None:
 
 
 def cut(at: int) -> Behaviour:
-    """Breaks the connection after so many bytes of the body."""
-    return lambda exchange: exchange.send(GOOD.of(exchange.path), only=at)
+    """Breaks the connection after so many bytes of a longer body."""
+
+    def behave(exchange: Exchange) -> None:
+        answer = GOOD.of(exchange.path)
+        exchange.send(answer, only=at if len(answer.body) > at else None)
+
+    return behave
 
 
 def stalls(at: int) -> Behaviour:
-    """Sends so many bytes of the body and then nothing more."""
+    """Sends so many bytes of a longer body and then nothing more."""
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(GOOD.of(exchange.path), only=at)
+        answer = GOOD.of(exchange.path)
+        if len(answer.body) <= at:
+            exchange.send(answer)
+            return
+        exchange.send(answer, only=at)
         exchange.closing.wait(20)
 
     return behave
+
+
+def cut_in_the_middle(exchange: Exchange) -> None:
+    """Breaks the connection after the larger part of every body."""
+    answer = GOOD.of(exchange.path)
+    exchange.send(answer, only=len(answer.body) * 2 // 3)
+
+
+def late(seconds: float) -> Behaviour:
+    """Answers well, after so long."""
+
+    def behave(exchange: Exchange) -> None:
+        exchange.closing.wait(seconds)
+        good(exchange)
+
+    return behave
+
+
+def every_third(behave: Behaviour) -> Behaviour:
+    """Behaves like this at the third request of each route, the sixth, and so on."""
+    return lambda exchange: (behave if exchange.repeated % 3 == 2 else good)(exchange)
+
+
+def length_wrong_by(difference: int) -> Behaviour:
+    """Says that a body is so much longer than it is, or shorter, and closes the connection behind it; but not where it
+    has nothing to give."""
+
+    def behave(exchange: Exchange) -> None:
+        answer, handler = GOOD.of(exchange.path), exchange.handler
+        if answer.status != 200:
+            exchange.send(answer)
+            return
+        handler.send_response(answer.status)
+        handler.send_header("Content-Length", str(len(answer.body) + difference))
+        handler.end_headers()
+        handler.wfile.write(answer.body)
+        handler.close_connection = True
+
+    return behave
+
+
+def rewritten(body: Callable[[bytes], bytes], headers: dict[str, str] | None = None) -> Behaviour:
+    """Answers with another body than the good one."""
+
+    def behave(exchange: Exchange) -> None:
+        answer = GOOD.of(exchange.path)
+        exchange.send(Answer(answer.status, answer.content_type, body(answer.body)), headers)
+
+    return behave
+
+
+def wants(header: str, value: str, otherwise: Answer) -> Behaviour:
+    """Answers to those who send this header."""
+    return lambda exchange: (
+        good(exchange) if exchange.handler.headers.get(header) == value else exchange.send(otherwise)
+    )
+
+
+def searched(path: str) -> tuple[int, int, int]:
+    """The window (ns) and the limit of a search of v3."""
+    given = parse_qs(urlsplit(path).query)
+    from_ns, to_ns = (parse_instant(given[f"query.start_time_{end}"][0], 0) for end in ("min", "max"))
+    return from_ns, to_ns, int(given["query.num_traces"][0])
+
+
+def for_windows_around(instant_ns: int, behave: Behaviour) -> Behaviour:
+    """Behaves like this to searches whose window holds an instant."""
+
+    def around(exchange: Exchange) -> None:
+        from_ns, to_ns, _ = searched(exchange.path)
+        (behave if from_ns <= instant_ns <= to_ns else good)(exchange)
+
+    return for_searches(around)
+
+
+def for_limits_above(limit: int, behave: Behaviour) -> Behaviour:
+    """Behaves like this to searches for more traces than that."""
+    return for_searches(lambda exchange: (behave if searched(exchange.path)[2] > limit else good)(exchange))

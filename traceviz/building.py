@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from traceviz.errors import UsageError
 from traceviz.notes import Notes
-from traceviz.spans import TAGS, Bools, Codes, Ids, Ints, Kind, Spans, Texts, joined
+from traceviz.spans import TAGS, Bools, Codes, Ids, Ints, Kind, Spans, Texts, extra_column, joined
 
 #: A slot is a column of the builder and a rank in it, the lower the better: a tag name of the span by its place
 #: in `TAGS`, then the same names of its process or resource, then what a reader found elsewhere.
@@ -22,8 +23,8 @@ _SPECIAL = {"error": ("error",), "kind": ("span.kind",), "otel_status": ("otel.s
 _COLUMNS = {name: number for number, name in enumerate([*_SPECIAL, *TAGS])}
 _NOT_AN_ERROR = ("", "false", "0")
 
-#: Tag name ▸ slot. A reader adds `INHERITED` for a tag of a process or a resource.
-SLOTS: dict[str, int] = {
+#: Tag name ▸ slot, of the tags that are always read.
+_SLOTS: dict[str, int] = {
     tag: _COLUMNS[column] * RANKS + rank
     for column, tags in {**_SPECIAL, **TAGS}.items()
     for rank, tag in enumerate(tags)
@@ -36,6 +37,7 @@ def deduced(column: str) -> int:
 
 
 _CODE_BITS = 32
+_MOST_SLOTS = 2**15  # they are sorted as int16
 _Row = tuple[int, int, int, int, int, int, int, int, bool, bool, int]
 #: The columns of a `_Row`, then the rows and the entries of tags.
 _DTYPES: tuple[type, ...] = (
@@ -43,6 +45,17 @@ _DTYPES: tuple[type, ...] = (
     *(np.int32, np.int64),
 )
 _Part = tuple[npt.NDArray[Any], ...]
+
+
+def _with_slots_for(extra_tags: Iterable[str]) -> Mapping[str, int]:
+    """The slots of all tags to read; one that is not read anyway is in a column behind all others."""
+    more = [tag for tag in sorted(extra_tags) if tag not in _SLOTS]
+    if not more:
+        return _SLOTS
+    slots = {tag: number * RANKS for number, tag in enumerate(more, len(_COLUMNS))}
+    if slots[more[-1]] + RANKS > _MOST_SLOTS:
+        raise UsageError(f"{len(more):,} tags are more than can be read at once", "Select by fewer tags")
+    return {**_SLOTS, **slots}
 
 
 class SpansBuilder:
@@ -54,14 +67,20 @@ class SpansBuilder:
     Readers, for whom tags are most of the work, append to `tags` themselves what `packed` gives, always for the row
     added last, and look it up in `known` (tag name ▸ text ▸ what `packed` gave) before they ask. The lowest slot of a
     column with a text wins, then the one that came first. The tags `error`, `span.kind` and `otel.status_code` become
-    `error` and `kind`.
+    `error` and `kind`. `slots` has the slot of every tag that is read, to which a reader adds `INHERITED` for a tag
+    of a process or a resource.
+
+    `extra_tags` are names of tags that each get a column of their own, `extra_column`, whether a span has them or not;
+    they may be among those that are read anyway. Raises UsageError for more of them than there are slots.
     """
 
-    def __init__(self, texts: Texts | None = None) -> None:
+    def __init__(self, texts: Texts | None = None, extra_tags: Iterable[str] = ()) -> None:
         self.texts = Texts() if texts is None else texts
         self.notes = Notes()
         self.tags: list[int] = []
-        self.known: dict[str, dict[str, int]] = {tag: {} for tag in SLOTS}
+        self.extra_tags = frozenset(extra_tags)
+        self.slots = _with_slots_for(self.extra_tags)
+        self.known: dict[str, dict[str, int]] = {tag: {} for tag in self.slots}
         self._later: list[tuple[int, int]] = []
         self._trace_of: dict[str, int] = {}
         self._rows: list[_Row] = []
@@ -135,11 +154,11 @@ class SpansBuilder:
         self.tags.clear()
 
     def packed(self, tag: str, text: str) -> int:
-        """A tag of `SLOTS` with its text, as an entry of `tags`."""
+        """A tag of `slots` with its text, as an entry of `tags`."""
         texts = self.known[tag]
         entry = texts.get(text)
         if entry is None:
-            entry = texts[text] = self.packed_slot(SLOTS[tag], text)
+            entry = texts[text] = self.packed_slot(self.slots[tag], text)
         return entry
 
     def packed_slot(self, slot: int, text: str) -> int:
@@ -167,7 +186,8 @@ class SpansBuilder:
         codes = (entries & (1 << _CODE_BITS) - 1).astype(np.int32)
         tags = self._tag_columns(rows, slots, codes)
         special = {name: tags.pop(name, None) for name in _SPECIAL}
-        said = slots == SLOTS["error"]
+        tags |= {extra_column(tag): self._extra_column(tag, rows, slots, codes) for tag in sorted(self.extra_tags)}
+        said = slots == _SLOTS["error"]
         return Spans(
             texts=self.texts,
             trace_ids=list(self._trace_of),
@@ -203,6 +223,14 @@ class SpansBuilder:
                 column[rows[first:last]] = codes[first:last]
                 tags[name] = column
         return tags
+
+    def _extra_column(self, tag: str, rows: Codes, slots: npt.NDArray[np.int16], codes: Codes) -> Codes:
+        """The code of one tag, the span's own before the one of its process, and of several the first."""
+        column = np.zeros(len(self), np.int32)
+        for slot in (self.slots[tag] + INHERITED, self.slots[tag]):
+            given = np.flatnonzero((slots == slot) & (codes > 0))[::-1]
+            column[rows[given]] = codes[given]
+        return column
 
     def _kinds(self, kind: npt.NDArray[np.int8], column: Codes | None) -> npt.NDArray[np.int8]:
         """The kind that was given to `add`, else the one in `span.kind`."""

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 import click
 
-from traceviz.commands import about, demo, errors, graph
-from traceviz.commands.delivery import say, silence
+from traceviz.commands import about, config, demo, errors, fetch, graph, operations, services
+from traceviz.commands.delivery import INTERRUPTED, say, silence
 from traceviz.errors import TracevizError
 
-INTERRUPTED = 130
 UNEXPECTED = 70
 
 
@@ -27,7 +26,8 @@ def cli() -> None:
 
 for command in (
     *(graph.graph, errors.errors),
-    *(about.explain, demo.demo_command, about.version, about.completion),
+    *(fetch.fetch, services.services, operations.operations),
+    *(config.config_command, about.explain, demo.demo_command, about.version, about.completion),
 ):
     cli.add_command(command)
 

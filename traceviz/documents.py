@@ -21,8 +21,32 @@ class Distribution(TypedDict):
     max: float
 
 
-Asked = TypedDict("Asked", {"from": str | None, "to": str | None, "service": str | None, "limit": int | None})
+Asked = TypedDict(
+    "Asked",
+    {
+        "from": str | None,
+        "to": str | None,
+        "service": str | None,
+        "limit": int | None,
+        "operation": str | None,
+        "tags": list[str],
+        "min_duration_ms": float | None,
+        "max_duration_ms": float | None,
+    },
+)
 Window = TypedDict("Window", {"from": str | None, "to": str | None})
+WindowDocument = TypedDict("WindowDocument", {"from": str, "to": str})
+ServiceWindow = TypedDict("ServiceWindow", {"service": str, "from": str, "to": str})
+
+
+class SeenDocument(TypedDict):
+    """What part of the window asked for was read from a Jaeger: the share of its time in which all traces came, and
+    where that was; windows of a millisecond that held more traces than a search may give; windows that failed."""
+
+    share: float
+    windows: list[WindowDocument]
+    full: list[ServiceWindow]
+    failed: list[ServiceWindow]
 
 
 class Counts(TypedDict):
@@ -35,13 +59,19 @@ class Counts(TypedDict):
     services: int
 
 
-class Document(TypedDict):
-    """The head that every document has."""
+class Head(TypedDict):
+    """What every document begins with."""
 
     schema: str
     source: list[str]
     asked: Asked
+    seen: SeenDocument | None
     window: Window
+
+
+class Document(Head):
+    """The head of a document about traces."""
+
     counts: Counts
     notes: list[NoteDocument]
 
@@ -139,3 +169,51 @@ class ErrorsDocument(Document):
     """traceviz/errors/1"""
 
     failing_hops: list[FailingHop]
+
+
+class ListingCounts(TypedDict):
+    """What was read, null where no trace was; `services` are the names that are listed or whose rows are."""
+
+    traces: int | None
+    spans: int | None
+    failed_traces: int | None
+    fragments: int | None
+    services: int
+
+
+class Listing(Head):
+    """The head of a list of what can be asked for, which a Jaeger gives without any trace."""
+
+    counts: ListingCounts
+    notes: list[NoteDocument]
+
+
+class Service(TypedDict):
+    """A service by the name that spans have; `node` is its name in graphs, null where no span shows it."""
+
+    name: str
+    node: str | None
+
+
+class Operation(TypedDict):
+    """What a service did, under the name that `--operation` takes; `kind` is null where it is not known."""
+
+    service: str
+    name: str
+    kind: str | None
+
+
+class ServicesDocument(Listing):
+    """traceviz/services/1"""
+
+    services: list[Service]
+
+
+class OperationsDocument(Listing):
+    """traceviz/operations/1"""
+
+    operations: list[Operation]
+
+
+#: What can be rendered.
+AnyDocument = GraphDocument | ErrorsDocument | ServicesDocument | OperationsDocument

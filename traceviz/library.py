@@ -10,13 +10,15 @@ from typing import Literal
 import graphviz
 
 from traceviz import when
-from traceviz.analyze.report import Asked, Report, report
+from traceviz.analyze.report import Report, report
+from traceviz.asked import Asked
 from traceviz.errors import NothingFound
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
 from traceviz.spans import concat
-from traceviz.target import Wanted, open_target
+from traceviz.target import open_target
+from traceviz.wanted import Wanted
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,6 +93,14 @@ class Notes:
         for code, count in other._counts.items():
             self.add(code, count, other._examples[code])
 
+    def without(self, *codes: str) -> Notes:
+        """The same but these."""
+        rest = Notes()
+        for code, count in self._counts.items():
+            if code not in codes:
+                rest.add(code, count, self._examples[code])
+        return rest
+
     def count(self, code: str) -> int:
         """How many cases of `code` were noted."""
         return self._counts.get(code, 0)

@@ -3,105 +3,152 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import click
 
 from traceviz import when
-from traceviz.errors import UsageError
-from traceviz.target import Wanted
+from traceviz.connecting import connection
+from traceviz.selection import parse_tag
+from traceviz.wanted import DEFAULT_COMPLETE, DEFAULT_LIMIT, Wanted
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def selection(command: _Command) -> _Command:
-    """Targets, and what to select of them."""
-    for decorate in reversed(
-        (
-            click.argument("targets", nargs=-1, metavar="[FILE|URL]..."),
-            click.option(
-                "--url",
-                "-u",
-                envvar="TRACEVIZ_URL",
-                show_envvar=True,
-                help="The Jaeger. [default: http://localhost:16686]",
-            ),
-            click.option(
-                "--api",
-                type=click.Choice(["auto", "v3", "v1"]),
-                default="auto",
-                show_default=True,
-                help="Jaeger's API.",
-            ),
-            click.option("--service", "-s", help="Keep whole traces that this service takes part in."),
-            click.option("--since", metavar="DURATION", help="How far back, like 10m. [default for a Jaeger: 1h]"),
-            click.option("--from", "from_", metavar="TIME", help="RFC 3339, epoch s/ms/µs, or now-1h."),
-            click.option("--to", metavar="TIME", help="Likewise."),
-            click.option(
-                "--limit", "-n", type=click.IntRange(min=1), help="At most so many traces. [default for a Jaeger: 1000]"
-            ),
-            click.option(
-                "--timeout",
-                metavar="DURATION",
-                default="60s",
-                show_default=True,
-                help="How long to wait for an answer.",
-            ),
-            click.option("--ui-url", metavar="URL", help="Jaeger's page for links. [default: --url]"),
-        )
-    ):
-        command = decorate(command)
-    return command
+    """Targets, what to select of them, and how to reach a Jaeger."""
+    return sample(DEFAULT_LIMIT)(command)
+
+
+def sample(limit: int) -> Callable[[_Command], _Command]:
+    """The same for a command that reads so many traces of a Jaeger where nothing is said."""
+
+    def decorated(command: _Command) -> _Command:
+        return _decorated(connection(command), _selection(limit))
+
+    return decorated
+
+
+def _selection(limit: int) -> tuple[Callable[[_Command], _Command], ...]:
+    return (
+        click.argument("targets", nargs=-1, metavar="[FILE|URL]..."),
+        click.option("--service", "-s", help="Keep whole traces that this service takes part in."),
+        click.option("--since", metavar="DURATION", help="How far back, like 10m. [default for a Jaeger: 1h]"),
+        click.option("--from", "from_", metavar="TIME", help="RFC 3339, epoch s/ms/µs, or now-1h."),
+        click.option("--to", metavar="TIME", help="Likewise."),
+        click.option("--operation", metavar="NAME", help="Keep traces with a span of this operation, and service."),
+        click.option("--min-duration", metavar="DURATION", help="With a span that took at least so long."),
+        click.option("--max-duration", metavar="DURATION", help="With a span that took at most so long."),
+        click.option(
+            "--tag", "tags", metavar="NAME=VALUE", multiple=True, help="With a span that has this tag. Repeatable."
+        ),
+        click.option(
+            "--limit",
+            "-n",
+            type=click.IntRange(min=1),
+            help=f"At most so many traces, the newest. [default for a Jaeger: {limit}]",
+        ),
+        click.option("--all", "everything", is_flag=True, help="All traces of the window, however many."),
+        click.option(
+            "--complete",
+            type=click.IntRange(min=0),
+            metavar="N",
+            default=DEFAULT_COMPLETE,
+            show_default=True,
+            help="Ask a Jaeger again for at most N traces in which parents are missing.",
+        ),
+    )
 
 
 def output(formats: tuple[str, ...]) -> Callable[[_Command], _Command]:
     """Where the product goes, and as what."""
 
     def decorated(command: _Command) -> _Command:
-        for decorate in reversed(
+        return _decorated(
+            command,
             (
                 click.option("--output", "-o", "format", type=click.Choice(formats), help="[default: table]"),
                 click.option(
                     "--output-file", "-O", "file", type=click.Path(dir_okay=False), help="Its suffix gives the format."
                 ),
                 click.option(
-                    "--fail-on", metavar="EXPR", help="Exit with 79 if a row satisfies it: 'error_rate > 1%'."
-                ),
-                click.option(
                     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
                 ),
                 click.option("--quiet", "-q", is_flag=True, help="No notes on stderr."),
-            )
-        ):
-            command = decorate(command)
-        return command
+            ),
+        )
 
     return decorated
 
 
+def judgement(command: _Command) -> _Command:
+    """What the exit code says of the rows."""
+    option = click.option("--fail-on", metavar="EXPR", help="Exit with 79 if a row satisfies it: 'error_rate > 1%'.")
+    return option(command)
+
+
+def watching(command: _Command) -> _Command:
+    """Whether it goes on."""
+    return _decorated(
+        command,
+        (
+            click.option(
+                "--watch",
+                metavar="DURATION",
+                help="Follow a Jaeger: so often, like 30s, ask for what is new, at most --limit traces, and show the last "
+                "--since.",
+            ),
+            click.option(
+                "--settle",
+                metavar="DURATION",
+                help="With --watch: so long after its beginning a trace is asked for again, for spans that come late. "
+                "[default: 30s]",
+            ),
+        ),
+    )
+
+
+def _decorated(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
+    """The command with options that its help shows in this order."""
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
+
 def wanted(
     service: str | None,
+    operation: str | None,
+    min_duration: str | None,
+    max_duration: str | None,
+    tags: tuple[str, ...],
     since: str | None,
     from_: str | None,
     to: str | None,
     limit: int | None,
+    everything: bool,
+    complete: int,
     api: Literal["auto", "v3", "v1"],
-    timeout: str,
     ui_url: str | None,
 ) -> Wanted:
-    """The options of `selection` as a Wanted. Raises UsageError for times that cannot be read."""
+    """The options of `selection` as a Wanted. Raises UsageError for times and tags that cannot be read."""
     now = time.time_ns()
-    timeout_ns = when.parse_duration(timeout)
-    if timeout_ns <= 0:
-        raise UsageError("--timeout 0 would wait for nothing", "Give a duration like 60s")
     return Wanted(
         service=service,
-        since_ns=None if since is None else when.parse_duration(since),
+        operation=operation,
+        min_duration_ns=_duration(min_duration),
+        max_duration_ns=_duration(max_duration),
+        tags=tuple(parse_tag(tag) for tag in tags),
+        since_ns=_duration(since),
         from_ns=None if from_ is None else when.parse_instant(from_, now),
         to_ns=None if to is None else when.parse_instant(to, now),
         limit=limit,
+        everything=everything,
+        complete=complete,
         api=api,
-        timeout_s=timeout_ns / 1e9,
         ui_url=ui_url,
     )
+
+
+def _duration(text: str | None) -> int | None:
+    return None if text is None else when.parse_duration(text)

@@ -61,6 +61,9 @@ TAGS: dict[str, tuple[str, ...]] = {
     "error_type": ("error.type", "exception.type"),
 }
 
+#: Before the name of a tag that was asked for by name, in the names of columns.
+_EXTRA = "tag:"
+
 
 class Texts:
     """Interned text: `texts[code]` is the text of a code; code 0 is the empty text and means "not given"."""
@@ -92,7 +95,8 @@ class Spans:
 
     `trace` indexes `trace_ids` (32 lower-case hex digits each). `parent_id` 0 means that the span names no
     parent in its own trace; a CHILD_OF reference goes before FOLLOWS_FROM. References to other traces, and
-    OpenTelemetry's links, are rows of the `link_*` columns. Every column in `TAGS` holds codes of `texts`.
+    OpenTelemetry's links, are rows of the `link_*` columns. Every column in `TAGS` holds codes of `texts`; so do the
+    columns of further tags that were asked for by name, under `extra_column`.
     """
 
     texts: Texts
@@ -163,7 +167,8 @@ class Spans:
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray) and not field.name.startswith("link_"):
                 assert len(value) == rows, f"{field.name} has {len(value)} rows, span_id has {rows}"
-        assert set(self.tags) <= set(TAGS), sorted(set(self.tags) - set(TAGS))
+        unknown = sorted(name for name in self.tags if name not in TAGS and not name.startswith(_EXTRA))
+        assert not unknown, unknown
         for name, column in {"service": self.service, "operation": self.operation, **self.tags}.items():
             assert len(column) == rows, name
             assert not rows or (column.min() >= 0 and column.max() < len(self.texts)), name
@@ -171,6 +176,11 @@ class Spans:
         assert len(set(self.trace_ids)) == len(self.trace_ids), "a trace id stands twice"
         assert all(len(trace_id) == 32 for trace_id in self.trace_ids)
         assert len(self.link_row) == len(self.link_trace) == len(self.link_span)
+
+
+def extra_column(tag: str) -> str:
+    """The name of the column of a tag that readers were asked for by name: its own value, no other tag's."""
+    return _EXTRA + tag
 
 
 def concat(parts: Sequence[Spans]) -> Spans:

@@ -36,7 +36,7 @@ def _node(resolved: Resolved, name: str) -> Node:
     return {
         "name": name,
         "kind": resolved.names.kind(parties),
-        "aliases": sorted({_reported(party) for party in parties if counts is None or party.kind == "workload"}),
+        "aliases": aliases(resolved, name),
         "versions": sorted(counts.versions) if counts else [],
         "calls": counts.received if counts else 0,
         "errors": counts.failed if counts else 0,
@@ -44,6 +44,12 @@ def _node(resolved: Resolved, name: str) -> Node:
         "entry_calls": counts.entered if counts else 0,
         "self_ms": counts.own_time.document() if counts else None,
     }
+
+
+def aliases(resolved: Resolved, name: str) -> list[str]:
+    """The names under which a node was reported, sorted: by its own spans, else by those who called it."""
+    reports = name in resolved.workloads
+    return sorted({_reported(party) for party in resolved.parties[name] if not reports or party.kind == "workload"})
 
 
 def _reported(party: Party) -> str:

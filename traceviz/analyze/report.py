@@ -13,6 +13,7 @@ from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_ans
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
 from traceviz.analyze.entries import entries
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
+from traceviz.asked import Asked
 from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.hops import hops
 from traceviz.notes import Notes, define
@@ -27,19 +28,6 @@ TORN = define(
     Usually a program that does not pass the tracing headers on (x-request-id, x-b3-*, b3, traceparent) from the
     request that it got to the calls that it makes. Whether a user felt a failure in a fragment cannot be known.""",
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked for, and of whom: the head of every document. Times in ns since 1970, None where nothing
-    was said."""
-
-    source: tuple[str, ...] = ()
-    from_ns: int | None = None
-    to_ns: int | None = None
-    service: str | None = None
-    limit: int | None = None
-    ui_url: str | None = None
 
 
 @dataclass

@@ -102,12 +102,8 @@ class Resolved:
         return {
             "schema": f"traceviz/{command}/1",
             "source": list(asked.source),
-            "asked": {
-                "from": _instant(asked.from_ns),
-                "to": _instant(asked.to_ns),
-                "service": asked.service,
-                "limit": asked.limit,
-            },
+            "asked": asked.document(),
+            "seen": asked.seen,
             "window": {"from": _instant(report.first_ns), "to": _instant(report.last_ns)},
             "counts": {
                 "traces": report.traces,

@@ -6,16 +6,21 @@ from typing import Any
 
 import click
 
-from traceviz.commands.delivery import Run
+from traceviz.analyze.report import Report
+from traceviz.commands import rounds
+from traceviz.commands.delivery import Product
+from traceviz.connecting import Sectioned
 from traceviz.documents import FailingHop
-from traceviz.options import output, selection
+from traceviz.options import judgement, output, selection, watching
 
 FORMATS = ("table", "wide", "json", "csv")
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @selection
 @output(FORMATS)
+@judgement
+@watching
 def errors(**options: Any) -> None:
     """The failing hops, ranked: where errors started, why, who felt them, where to look.
 
@@ -23,6 +28,9 @@ def errors(**options: Any) -> None:
     traceviz errors --since 10m
     traceviz errors dump.json.gz -o json
     """
-    run = Run(options, FORMATS, FailingHop)
-    document = run.report().errors()
-    run.deliver(document, document["failing_hops"])
+
+    def ranked(report: Report) -> Product:
+        document = report.errors()
+        return Product(document, document["failing_hops"])
+
+    rounds.run(options, FORMATS, FailingHop).each(ranked)

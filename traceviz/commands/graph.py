@@ -7,17 +7,22 @@ from typing import Any, Literal
 import click
 
 from traceviz.analyze.narrow import narrow
-from traceviz.commands.delivery import Run
+from traceviz.analyze.report import Report
+from traceviz.commands import rounds
+from traceviz.commands.delivery import Product
+from traceviz.connecting import Sectioned
 from traceviz.documents import Edge
-from traceviz.options import output, selection
+from traceviz.options import judgement, output, selection, watching
 from traceviz.render.labels import check as check_labels
 
 FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
 
 
-@click.command()
+@click.command(cls=Sectioned)
 @selection
 @output(FORMATS)
+@judgement
+@watching
 @click.option("--min-calls", type=click.IntRange(min=0), default=0, help="Leave out edges with fewer calls.")
 @click.option("--focus", metavar="NODE", help="Only what is near this node.")
 @click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
@@ -46,9 +51,11 @@ def graph(
     if label is not None:
         drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
         check_labels(drawing["label"])
-    run = Run(options, FORMATS, Edge)
-    report = run.report()
-    document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
-    if run.draws:
-        drawing |= {"errors": report.errors(), "ui_url": report.asked.ui_url}
-    run.deliver(document, document["edges"], **drawing)
+    run = rounds.run(options, FORMATS, Edge)
+
+    def narrowed(report: Report) -> Product:
+        document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
+        marks = {"errors": report.errors(), "ui_url": report.asked.ui_url} if run.draws else {}
+        return Product(document, document["edges"], drawing | marks)
+
+    run.each(narrowed)

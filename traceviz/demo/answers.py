@@ -41,6 +41,7 @@ _V1_PARAMETERS = {
     "tag",
     "tags",
     "lookback",
+    "raw",
 }
 _V3_PARAMETERS = {
     "query.service_name",

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import cast
 
-from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.documents import AnyDocument, ErrorsDocument, OperationsDocument, ServicesDocument
 from traceviz.errors import UsageError
 from traceviz.render.dot import dot
-from traceviz.render.export import to_csv, to_json
+from traceviz.render.export import main_list, to_csv, to_json
 from traceviz.render.labels import DEFAULT
 from traceviz.render.layout import TIMEOUT_S, Format, draw
 from traceviz.render.picture import picture
-from traceviz.render.text import errors_text, graph_table
+from traceviz.render.text import errors_text, graph_table, operations_table, services_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ def format_of_file(path: str) -> str | None:
     return next((one.name for one in FORMATS.values() if suffix in one.suffixes), None)
 
 
-def formats_of(document: GraphDocument | ErrorsDocument) -> list[str]:
+def formats_of(document: AnyDocument) -> list[str]:
     """The formats a document can be written in: only a graph can be drawn."""
     return [one.name for one in FORMATS.values() if "edges" in document or not one.drawing]
 
 
 def render(
-    document: GraphDocument | ErrorsDocument,
+    document: AnyDocument,
     format: str,
     *,
     errors: ErrorsDocument | None = None,
@@ -73,7 +73,7 @@ def render(
     DrawingFailed where the layout engine fails, is missing, or needs more than `timeout_s` seconds.
     """
     if format not in formats_of(document):
-        what = "a graph" if "edges" in document else "a list of failing hops"
+        what = "a graph" if "edges" in document else f"a list of {main_list(document).replace('_', ' ')}"
         raise UsageError(f"{what} cannot be written as {format!r}", f"formats: {', '.join(formats_of(document))}")
     if format == "json":
         return to_json(document)
@@ -81,6 +81,10 @@ def render(
         return to_csv(document)
     if "failing_hops" in document:
         return errors_text(cast(ErrorsDocument, document), width, color, wide=format == "wide")
+    if "services" in document:
+        return services_table(cast(ServicesDocument, document), width, color, wide=format == "wide")
+    if "operations" in document:
+        return operations_table(cast(OperationsDocument, document), width, color, wide=format == "wide")
     if not FORMATS[format].drawing:
         return graph_table(document, width, color, wide=format == "wide")
     source = dot(picture(document, errors, label, ui_url, theme))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.documents import AnyDocument
 from traceviz.render.words import REPLACEMENT
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -63,9 +63,24 @@ ERRORS_COLUMNS: tuple[str, ...] = (
     "request_ids",
     "links",
 )
+SERVICES_COLUMNS: tuple[str, ...] = ("name", "node")
+OPERATIONS_COLUMNS: tuple[str, ...] = ("service", "name", "kind")
+
+#: The main list of every document, which is what a table shows, and the columns of its rows.
+_COLUMNS = {
+    "edges": GRAPH_COLUMNS,
+    "failing_hops": ERRORS_COLUMNS,
+    "services": SERVICES_COLUMNS,
+    "operations": OPERATIONS_COLUMNS,
+}
 
 
-def to_json(document: GraphDocument | ErrorsDocument) -> str:
+def main_list(document: AnyDocument) -> str:
+    """The name of the list that a document is about."""
+    return next(name for name in _COLUMNS if name in document)
+
+
+def to_json(document: AnyDocument) -> str:
     """The document as JSON, two spaces deep, keys in the order of CONTRACT, with a line's end.
 
     Text stays readable UTF-8; half a surrogate pair, which UTF-8 cannot hold, becomes `�`.
@@ -73,8 +88,14 @@ def to_json(document: GraphDocument | ErrorsDocument) -> str:
     return _SURROGATES.sub(REPLACEMENT, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
-def to_csv(document: GraphDocument | ErrorsDocument) -> str:
-    """One row an edge of a graph, or a failing hop of errors; columns are named as in JSON, `client_ms.p95`.
+def to_json_line(document: AnyDocument) -> str:
+    """The same on one line, without spaces: for streams of documents."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _SURROGATES.sub(REPLACEMENT, text) + "\n"
+
+
+def to_csv(document: AnyDocument) -> str:
+    """One row an edge of a graph, or an entry of another list; columns are named as in JSON, `client_ms.p95`.
 
     Counts become `200=31;504=35`, lists `a;b`, what is not known an empty cell, true and false those words. Values of
     spans are written by strangers: text that a spreadsheet would take for a formula (it starts with = + - @, a tab or
@@ -82,9 +103,10 @@ def to_csv(document: GraphDocument | ErrorsDocument) -> str:
     back. Numbers are never touched. Half a surrogate pair and NUL become `�`.
     """
     whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
-    columns, rows = (GRAPH_COLUMNS, whole["edges"]) if "edges" in whole else (ERRORS_COLUMNS, whole["failing_hops"])
+    shown = main_list(document)
+    columns = _COLUMNS[shown]
     lines = [",".join(columns)]
-    lines += [",".join(_quoted(_cell(at(row, column))) for column in columns) for row in rows]
+    lines += [",".join(_quoted(_cell(at(row, column))) for column in columns) for row in whole[shown]]
     return _UNWRITABLE.sub(REPLACEMENT, "\n".join(lines)) + "\n"
 
 

@@ -69,6 +69,12 @@ ERRORS = (
     Column("where", lambda row: name(row["where"]), right=False, spare=True),
     Column("failed_traces", lambda row: count(row["failed_traces"]), spare=True),
 )
+SERVICES = (name_of("name"), name_of("node"))
+OPERATIONS = (
+    name_of("service"),
+    name_of("name"),
+    Column("kind", lambda row: UNKNOWN if row["kind"] is None else shorten(name(row["kind"]), 10), right=False),
+)
 
 
 def every(columns: Sequence[str]) -> tuple[Column, ...]:

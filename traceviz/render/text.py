@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from traceviz.documents import ErrorsDocument, FailingHop, GraphDocument
+from traceviz.documents import ErrorsDocument, FailingHop, GraphDocument, Head, OperationsDocument, ServicesDocument
 from traceviz.notes import NoteDocument
 from traceviz.render import table
 from traceviz.render.export import ERRORS_COLUMNS, GRAPH_COLUMNS
@@ -30,6 +30,8 @@ from traceviz.render.words import (
 )
 
 NARROWEST = 40
+#: More columns than any name has.
+UNCUT = 10**9
 #: A name is never cut below this many columns, even where the table gets broader than the terminal.
 LEAST_NAME = 12
 #: A second row whose score is at least this part of the first one's is named as a runner-up.
@@ -81,11 +83,53 @@ def _head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
         read.append(f"{counted(failed, 'failed trace')} ({share(failed / counts['traces'])})")
     if counts["fragments"]:
         read.append(counted(counts["fragments"], "fragment"))
+    return [_source(document, width), *_wrapped(", ".join(read), width, "")]
+
+
+def _source(document: Head, width: int) -> Text:
+    """Where the traces came from and of which time they are."""
     begin = document["window"]["from"] or document["asked"]["from"]
     end = document["window"]["to"] or document["asked"]["to"]
     when = window(begin, end)
     where = [part for part in (shorten(sources(document, 40), max(width - cell_len(when) - 2, 16)), when) if part]
-    return [Text(", ".join(where)), *_wrapped(", ".join(read), width, "")]
+    return Text(", ".join(where))
+
+
+def services_table(document: ServicesDocument, width: int, color: bool, wide: bool = False) -> str:
+    """One line a service, columns named as in JSON, `–` where the node is not known.
+
+    The lines fit into `width` columns, at least 40; with `wide` no name is cut.
+    """
+    counts = document["counts"]
+    read = f"nodes as in {counted(counts['traces'], 'trace')}" if counts["traces"] else "no trace was read"
+    head = [_source(document, max(width, NARROWEST)), Text(f"{counted(counts['services'], 'service')}, {read}")]
+    return _list(head, document["services"], table.SERVICES, width, color, wide)
+
+
+def operations_table(document: OperationsDocument, width: int, color: bool, wide: bool = False) -> str:
+    """One line an operation of a service, as `services_table` has them; `–` where the kind is not known."""
+    counts, rows = document["counts"], document["operations"]
+    said = f"{counted(len(rows), 'operation')} of {counted(counts['services'], 'service')}"
+    if counts["traces"] is None:
+        head = [Text(shorten(sources(document, width), max(width, NARROWEST)))]
+    else:
+        head = [_source(document, max(width, NARROWEST))]
+        said += f" in {counted(counts['traces'], 'trace')}"
+    return _list([*head, Text(said)], rows, table.OPERATIONS, width, color, wide)
+
+
+def _list(
+    head: Sequence[Text],
+    rows: Sequence[table.Row],
+    columns: Sequence[table.Column],
+    width: int,
+    color: bool,
+    wide: bool,
+) -> str:
+    room = UNCUT if wide else max(width, NARROWEST)
+    return _written(
+        [*head, Text(), *table.lines(rows, columns, room, [""] * len(rows), [""] * len(rows))], width, color
+    )
 
 
 def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = False) -> str:

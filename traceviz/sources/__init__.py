@@ -12,12 +12,15 @@ The contract of a source. It is an iterator of chunks (`Iterator[Spans]`), read 
 - What is wrong with the question or the way to the bytes raises a `TracevizError` that names it: UsageError for a
   file that is not there, SourceFailed for a server. Chunks that were given before stay good.
 
+The header of a dump that `traceviz fetch` wrote is no span: `Header`s are collected aside, its notes are adopted.
+
 `split` finds records in bytes, `jaeger`, `otlp` and `zipkin` read one record each, `read_stream` puts them together,
 `read_files` opens files.
 """
 
 from traceviz.sources.files import read_files
+from traceviz.sources.header import Header
 from traceviz.sources.join import Gathered, gather
 from traceviz.sources.reader import read_stream
 
-__all__ = ["Gathered", "gather", "read_files", "read_stream"]
+__all__ = ["Gathered", "Header", "gather", "read_files", "read_stream"]

@@ -12,7 +12,7 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from traceviz.building import INHERITED, SLOTS, SpansBuilder
+from traceviz.building import SpansBuilder
 from traceviz.sources import jaeger
 from traceviz.sources.fields import UNDECODABLE, Unreadable, decoded, text_of, trace_id
 from traceviz.spans import Codes, Ids
@@ -105,8 +105,7 @@ class Bulk:
         known = self._processes.get(data)
         if known is None:
             process, builder = decoded(_PROCESS, data), self._builder
-            tags = [tag for tag in process.tags or () if tag.key in SLOTS]
-            entries = [builder.packed_slot(SLOTS[tag.key] + INHERITED, text_of(tag.value)) for tag in tags]
+            entries = jaeger.inherited_entries(process, builder)
             known = self._processes[data] = builder.texts.code(process.service or ""), entries
         return known
 
@@ -169,7 +168,7 @@ class _Tags(dict[bytes, int]):
 
     def __missing__(self, data: bytes) -> int:
         tag = _TAG.decode(data)
-        text = text_of(tag.value) if tag.key in SLOTS else ""
+        text = text_of(tag.value) if tag.key in self.builder.slots else ""
         entry = self[data] = self.builder.packed(tag.key, text) if text else 0
         self.size += len(data) + 100
         return entry

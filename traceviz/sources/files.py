@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from traceviz.errors import UsageError
+from traceviz.sources.header import Header
 from traceviz.sources.reader import read_stream
 from traceviz.spans import Spans
 
 STDIN = "-"
+_STDIN_NAME = "standard input"
 _BLOCK = 1 << 20
 
 
-def read_files(names: Sequence[str], stdin: BinaryIO) -> Iterator[Spans]:
+def read_files(
+    names: Sequence[str],
+    stdin: BinaryIO,
+    extra_tags: Sequence[str] = (),
+    headers: list[Header] | None = None,
+) -> Iterator[Spans]:
     """Read files in the order given: paths, globs such as `more/*.json` (in the order of their names), `-` for `stdin`.
 
-    All names are looked up before anything is read. Yields what `read_stream` does for one file after the other.
+    All names are looked up before anything is read. Yields what `read_stream` does for one file after the other, and
+    takes further tags and collects the headers of dumps as that does.
     Raises UsageError that names the file: one that does not exist or is a directory, a glob without a match, one
     that may not or cannot be read. A name that exists as it stands is never taken as a glob.
     """
     paths = [path for name in names for path in _paths(name)]
-    return _read(paths, stdin)
-
-
-def _read(paths: Sequence[str], stdin: BinaryIO) -> Iterator[Spans]:
-    for path in paths:
-        if path == STDIN:
-            yield from read_stream(_blocks(stdin, "standard input"), "standard input")
-            continue
-        yield from read_stream(_blocks_of(path), path)
+    streams = [
+        (_blocks(stdin, _STDIN_NAME), _STDIN_NAME) if path == STDIN else (_blocks_of(path), path) for path in paths
+    ]
+    return itertools.chain.from_iterable(
+        read_stream(blocks, name, extra_tags=extra_tags, headers=headers) for blocks, name in streams
+    )
 
 
 def _paths(name: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from traceviz.building import INHERITED, SLOTS, SpansBuilder, deduced
+from traceviz.building import INHERITED, SpansBuilder, deduced
 from traceviz.sources import scan
 from traceviz.sources.fields import (
     UNDECODABLE,
@@ -208,7 +208,7 @@ class _Rows:
                     add(packed(tag.key, text_of(tag.value)) if entry is None else entry)
         except TypeError:  # a list or an object cannot be looked up
             del entries[before:]
-            entries.extend(packed(tag.key, text_of(tag.value)) for tag in tags if tag.key in SLOTS)
+            entries.extend(packed(tag.key, text_of(tag.value)) for tag in tags if tag.key in builder.slots)
 
     def _service(self, span: Span) -> tuple[str, list[int]]:
         """Name of the service and the tags that spans have from their process, as entries of the builder."""
@@ -219,9 +219,7 @@ class _Rows:
         return known
 
     def _inherited(self, process: Process) -> tuple[str, list[int]]:
-        packed = self._builder.packed_slot
-        tags = [tag for tag in process.tags or () if tag.key in SLOTS]
-        return process.service or "", [packed(SLOTS[tag.key] + INHERITED, text_of(tag.value)) for tag in tags]
+        return process.service or "", inherited_entries(process, self._builder)
 
     def _parent(self, references: list[Reference]) -> tuple[int, list[tuple[str, int]]]:
         """The parent, CHILD_OF before FOLLOWS_FROM and only of this trace, and all other references."""
@@ -242,6 +240,13 @@ class _Rows:
             return 0, named
         _, parent_id = named.pop(ranks.index(best))
         return parent_id, named
+
+
+def inherited_entries(process: Process, builder: SpansBuilder) -> list[int]:
+    """The tags that spans have from their process, as entries of the builder."""
+    slots = builder.slots
+    tags = [tag for tag in process.tags or () if tag.key in slots]
+    return [builder.packed_slot(slots[tag.key] + INHERITED, text_of(tag.value)) for tag in tags]
 
 
 def exception_entries(logs: list[msgspec.Raw], builder: SpansBuilder) -> Iterator[int]:

@@ -49,6 +49,7 @@ class Gathered:
         self.gateways: set[str] = set()
         self._bound = max(bound, 1)
         self._kept: list[Spans] = []
+        self._waiting = 0
         self._store: _Store | None = None
         self._mixed_noted = False
 
@@ -72,6 +73,8 @@ class Gathered:
         May be called again. The batches carry no notes of the chunks; those are in `notes`.
         """
         noted, self._mixed_noted = self._mixed_noted, True
+        if self._store:
+            self._settle(self._store)
         groups = self._store.groups(self._bound) if self._store else iter([self._kept])
         for group in groups:
             batch, mixed = _joined(group)
@@ -79,19 +82,27 @@ class Gathered:
                 self.notes.add(MIXED_TRACE_IDS, len(mixed), mixed)
             yield from _cut(batch, self._bound)
 
-    def _add(self, chunk: Spans) -> None:
+    def add(self, chunk: Spans) -> None:
+        """Take one more chunk."""
         self.notes.merge(chunk.notes)
         if not len(chunk):
             return
         self._measure(chunk)
         self.spans += len(chunk)
         self._kept.append(chunk)
+        self._waiting += len(chunk)
         if self._store is None and self.spans > self._bound:
             self._store = _Store()
-        if self._store is not None:
-            for kept in self._kept:
-                self._store.add(kept)
-            self._kept.clear()
+        # A file for each partition: many small chunks are written together.
+        if self._store is not None and self._waiting >= self._bound // 2:
+            self._settle(self._store)
+
+    def _settle(self, store: _Store) -> None:
+        """Write what waits."""
+        if self._kept:
+            store.add(concat(self._kept))
+        self._kept.clear()
+        self._waiting = 0
 
     def _measure(self, chunk: Spans) -> None:
         timed = chunk.start_ns > 0
@@ -116,7 +127,7 @@ def gather(chunks: Iterable[Spans], bound: int = 250_000) -> Gathered:
     gathered = Gathered(bound)
     try:
         for chunk in chunks:
-            gathered._add(chunk)
+            gathered.add(chunk)
     except BaseException:
         gathered.close()
         raise

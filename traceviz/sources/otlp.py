@@ -5,12 +5,12 @@ Tempo's `batches` and the older `instrumentationLibrarySpans` are the same thing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from traceviz.building import INHERITED, SLOTS, SpansBuilder, deduced
+from traceviz.building import INHERITED, SpansBuilder, deduced
 from traceviz.notes import Notes
 from traceviz.sources import scan
 from traceviz.sources.fields import (
@@ -62,6 +62,7 @@ class Link(msgspec.Struct, gc=False, rename="camel"):
 
 class Status(msgspec.Struct, gc=False):
     code: int | str | None = None
+    message: Any = None
 
 
 class Event(msgspec.Struct, gc=False):
@@ -172,13 +173,14 @@ class _Rows:
         self._builder = builder
         self._service = ""
         self._inherited: list[int] = []
+        self._status_tags = builder.extra_tags & {_STATUS_CODE, _STATUS_MESSAGE}
         self._text: str | None = None
         self._trace = ""
         for attribute in (resource.attributes if resource else None) or ():
             if attribute.key == "service.name":
                 self._service = _text(attribute.value)
-            elif attribute.key in SLOTS:
-                slot = SLOTS[attribute.key] + INHERITED
+            elif attribute.key in builder.slots:
+                slot = builder.slots[attribute.key] + INHERITED
                 self._inherited.append(builder.packed_slot(slot, _text(attribute.value)))
 
     def add(self, span: Span) -> None:
@@ -201,6 +203,8 @@ class _Rows:
             if link:
                 builder.link(row, *link)
         entries, known, packed = builder.tags, builder.known.get, builder.packed
+        if span.status and self._status_tags:
+            entries += _status_entries(span.status, self._status_tags, builder)
         for attribute in span.attributes or ():
             texts = known(attribute.key)
             if texts is not None:
@@ -228,6 +232,16 @@ class _Rows:
 
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")
+_OK = (1, "1", "STATUS_CODE_OK")
+#: What the status of a span is called where it is a tag.
+_STATUS_CODE, _STATUS_MESSAGE = "otel.status_code", "otel.status_description"
+
+
+def _status_entries(status: Status, tags: Iterable[str], builder: SpansBuilder) -> list[int]:
+    """Those of the two tags that were asked for, as entries of the builder."""
+    code = "ERROR" if status.code in _ERROR else "OK" if status.code in _OK else ""
+    texts = {_STATUS_CODE: code, _STATUS_MESSAGE: text_of(status.message)}
+    return [builder.packed(tag, texts[tag]) for tag in tags]
 
 
 def _kind(kind: int | str | None) -> int:

@@ -1,39 +1,21 @@
-"""A Jaeger's traces over its HTTP API: /api/v3 where there is one, else the older /api."""
+"""A Jaeger over its HTTP API: its services, its operations, one page of a search. /api/v3 where there is one, else the
+older /api."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
-
-from traceviz.errors import NothingFound, SourceFailed, UsageError
+from traceviz.errors import NothingFound, SourceFailed
 from traceviz.notes import Notes, define
-from traceviz.sources.connection import Connection, Reply
+from traceviz.sources.access import Access
+from traceviz.sources.connection import Connection, Reply, TimedOut
 from traceviz.sources.names import gateway_like, resolve_service
-from traceviz.sources.reader import read_stream
-from traceviz.sources.refusals import Answer, looks_like_page, status_failure
-from traceviz.spans import Spans
-from traceviz.when import rfc3339_nano
+from traceviz.sources.page import Page
+from traceviz.sources.refusals import Answer, is_login, looks_like_page, status_failure
+from traceviz.sources.search import RAW_OF_TRACE, Api, Search
 
-Api = Literal["v3", "v1"]
-
-LIMIT_HIT = define(
-    "limit-hit",
-    "the limit was reached at {count} traces, there may be more in the window: raise --limit or shorten --since",
-    """As many traces came as were allowed, so there are probably more.
-
-    Sign: the number of traces is the limit. The examples are the services whose search was full.
-
-    Cause: a search of Jaeger has no pages and does not say how many traces it left out. What it leaves out is the
-    older part of the window with most storages, any part with Cassandra and ClickHouse.
-
-    What to do: a larger `--limit`, a shorter `--since`, or one `--service`. Shares and latencies are of the traces
-    that came; counts are not of the whole window.
-    """,
-)
 LIMIT_LOWERED = define(
     "limit-lowered",
     "the Jaeger refused the limit asked for, a lower one was used",
@@ -45,20 +27,6 @@ LIMIT_LOWERED = define(
     Cause: the memory store takes no limit above its `max_traces`, others have a fixed largest one.
 
     What to do: nothing, unless `limit-hit` stands beside it: then shorten `--since`.
-    """,
-)
-SERVICES_NOT_ASKED = define(
-    "services-not-asked",
-    "{count} {count:service was|services were} not asked for because the limit was reached before: "
-    "raise --limit or name a --service",
-    """Every service was to be asked for, and the limit on traces was reached before the last of them.
-
-    Sign: no `--service`, and more traces than `--limit`. The examples are services that were not asked for.
-
-    Cause: services are asked one after another, gateways first, and the limit holds for all of them together. Traces
-    in which only the services left out take part are not in the answer.
-
-    What to do: a larger `--limit`, a shorter `--since`, or `--service`.
     """,
 )
 ANSWER_CUT_OFF = define(
@@ -77,36 +45,45 @@ ANSWER_CUT_OFF = define(
 #: Jaeger's own services: it traces itself, in every version under another name.
 _OWN_SERVICES = {"jaeger", "jaeger-query", "jaeger-all-in-one"}
 _MOST_LIMIT = 2**31 - 1  # v1 reads 32 bits
-_BEGINNING = 64 * 1024
+_HEAVY = 64 * 1024 * 1024  # what a page may weigh unpacked, several are held at once
+
+_SMALL = 64 * 1024
 
 _SERVICES: dict[Api, tuple[str, str]] = {"v3": ("/api/v3/services", "services"), "v1": ("/api/services", "data")}
 
 
+class TooMuch(SourceFailed):
+    """A search failed in a way that a smaller one may not: it took too long, it broke the storage."""
+
+
 class Jaeger:
-    """A jaeger-query at a URL. To be closed by `with`.
+    """A jaeger-query, asked with an `Access`. To be closed by `with`; may be asked from several threads.
 
     `api` is "v3" or "v1" once it is known, by the body of an answer, never by its content type (Jaeger says text/plain
-    for good JSON and 200 for pages). `notes` collects what the answers left out. Every method raises SourceFailed
-    where the Jaeger cannot be reached, refuses, fails, or is none; UsageError for a URL that is none.
+    for good JSON and 200 for pages). `extra_tags` are read beside those of `spans.TAGS`. `notes` collects what was
+    said on the way. Every method raises SourceFailed where the Jaeger cannot be reached, refuses, fails, or is none;
+    UsageError for a URL that is none.
     """
 
     def __init__(
-        self,
-        url: str,
-        api: Literal["auto", "v3", "v1"] = "auto",
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = 60.0,
+        self, access: Access, api: Literal["auto", "v3", "v1"] = "auto", extra_tags: Sequence[str] = ()
     ) -> None:
         self.api: Api | None = None if api == "auto" else api
         self.notes = Notes()
         self._api_is_fixed = api != "auto"
-        self._connection = Connection(url, headers, timeout_s)
+        self._connection = Connection(access)
+        self._extra_tags = tuple(extra_tags)
         self._largest_limit = _MOST_LIMIT
 
     @property
     def url(self) -> str:
         """The base URL, without user and password."""
         return self._connection.base
+
+    @property
+    def lost(self) -> int:
+        """How often the connection was lost after it had been there."""
+        return self._connection.lost
 
     def __enter__(self) -> Jaeger:
         return self
@@ -143,39 +120,38 @@ class Jaeger:
         operations = [entry for entry in entries if isinstance(entry, dict)]
         return sorted({(str(entry.get("name") or ""), str(entry.get("spanKind") or "")) for entry in operations})
 
-    def traces(self, services: Sequence[str], from_ns: int, to_ns: int, limit: int) -> Iterator[Spans]:
-        """At most `limit` whole traces in which one of `services` has a span that began in the window.
+    def page(self, search: Search, limit: int) -> Page:
+        """The traces of a search, at most `limit`, or as many as the storage allows. No trace is no failure."""
+        api = self._known_api()
+        while True:
+            allowed = min(limit, self._largest_limit)
+            try:
+                with self._connection.get(*search.question(api, allowed)) as reply:
+                    if reply.status == 200:
+                        return self._read(reply, allowed)
+                    answer = reply.answer()
+            except TimedOut as error:
+                raise TooMuch(str(error), error.remedy) from error
+            if answer.status == 404 and _no_traces_found(answer):
+                return Page(allowed)
+            if answer.status == 500 and "search depth" in answer.message() and allowed > 1:
+                self._lower_limit(allowed)
+            elif answer.status >= 500:
+                raise TooMuch(*_said(self._failure(answer)))
+            else:
+                raise self._failure(answer)
 
-        The services are asked for one after another, and a trace that several searches find is given once. Notes
-        `limit-hit`, `limit-lowered`, `services-not-asked`, `answer-cut-off`. No trace is no failure.
-        """
-        if limit < 1:
-            raise UsageError(f"the limit of traces is {limit}", "It has to be at least 1")
-        if from_ns >= to_ns:
-            raise UsageError("the window ends before it begins", "See --since, --from and --to")
-        before: set[str] = set()
-        full: list[str] = []
-        for position, service in enumerate(services):
-            if len(before) >= limit:
-                self.notes.add(SERVICES_NOT_ASKED, len(services) - position, services[position:])
-                break
-            found: set[str] = set()
-            now: set[str] = set()
-            for spans in self._search(service, from_ns, to_ns, limit):
-                found.update(spans.trace_ids)
-                room = limit - len(before) - len(now)
-                new = [t for t in spans.trace_ids if t not in before and t not in now][:room]
-                now.update(new)
-                wanted = _with_traces(spans, now)
-                if len(wanted):
-                    yield wanted
-                else:
-                    self.notes.merge(wanted.notes)
-            before |= now
-            if len(found) >= min(limit, self._largest_limit):
-                full.append(service)
-        if full or len(before) >= limit:
-            self.notes.add(LIMIT_HIT, len(before), full)
+    def trace(self, trace_id: str) -> Page:
+        """One trace by its id, wherever in time it is; a page without traces where there is none."""
+        api = self._known_api()
+        route = "/api/v3/traces/" if api == "v3" else "/api/traces/"
+        with self._connection.get(route + trace_id, [RAW_OF_TRACE[api]]) as reply:
+            if reply.status == 200:
+                return self._read(reply, 1)
+            answer = reply.answer()
+        if answer.status == 404 and answer.error():
+            return Page(1)
+        raise self._failure(answer)
 
     def _known_api(self) -> Api:
         if self.api is None:
@@ -187,59 +163,44 @@ class Jaeger:
         with self._connection.get(path, parameters, base) as reply:
             return reply.answer()
 
-    def _search(self, service: str, from_ns: int, to_ns: int, limit: int) -> Iterator[Spans]:
-        """The answer to one search, its limit halved until the Jaeger takes it."""
-        api = self._known_api()
-        while True:
-            allowed = min(limit, self._largest_limit)
-            with self._connection.get(*_question(api, service, from_ns, to_ns, allowed)) as reply:
-                if reply.status == 200:
-                    yield from self._read(reply, service)
-                    return
-                answer = reply.answer()
-            if answer.status == 404 and _no_traces_found(answer):
-                return
-            if answer.status != 500 or "search depth" not in answer.message() or allowed == 1:
-                raise self._failure(answer)
-            self._lower_limit(allowed)
-
     def _lower_limit(self, refused: int) -> None:
-        self._largest_limit = refused // 2
-        self.notes.add(LIMIT_LOWERED, examples=[f"{refused:,} refused"])
+        # Several threads may be refused the same limit at once: it is halved once, and said once.
+        if refused <= self._largest_limit:
+            self._largest_limit = refused // 2
+            self.notes.add(LIMIT_LOWERED, examples=[f"{refused:,} refused"])
 
-    def _read(self, reply: Reply, service: str) -> Iterator[Spans]:
+    def _read(self, reply: Reply, limit: int) -> Page:
         """The traces of a 200, which can still be a page, an error, or break off."""
-        blocks = reply.blocks()
-        arriving = bytearray()
-        for block in blocks:
-            arriving += block
-            if len(arriving) >= _BEGINNING:
-                break
-        beginning = bytes(arriving)
-        if not reply.cut_off:
-            answer = reply.answer(beginning)
-            # Only a small answer is a whole document already, and only small ones are an error or empty.
-            document = answer.document() if len(beginning) < _BEGINNING else None
-            if not _may_be_json(beginning) or (document is not None and _is_refusal(document)):
+        body, is_whole = self._body(reply, limit)
+        if is_whole:
+            answer = reply.answer(body)
+            # Only a small answer is looked at as a document: only small ones are an error or empty.
+            document = answer.document() if len(body) < _SMALL else None
+            if not _may_be_json(body) or (document is not None and _is_refusal(document)):
                 raise self._failure(answer)
             if document is not None and not _holds_traces(document):
-                return
-        arrived = 0
-        for spans in read_stream(chain([beginning], blocks), self.url):
-            arrived += len(spans)
-            yield spans
-        if reply.cut_off:
-            if not arrived:
-                raise SourceFailed(
-                    f"the answer of {self.url} broke off before a whole trace had arrived",
-                    "Ask for less: a smaller --limit, a shorter --since",
-                )
-            self.notes.add(ANSWER_CUT_OFF, examples=[service])
+                return Page(limit)
+        page = Page(limit, body, self.url, self._extra_tags, not is_whole or not _ends_as_json(body))
+        if reply.cut_off and not len(page.spans):
+            raise TooMuch(
+                f"the answer of {self.url} broke off before a whole trace had arrived",
+                "Ask for less: a smaller --limit, a shorter --since",
+            )
+        return page
+
+    def _body(self, reply: Reply, limit: int) -> tuple[bytes, bool]:
+        """What arrives, and whether it is everything: of several traces no more is read than a page may weigh."""
+        arrived = bytearray()
+        for block in reply.blocks():
+            arrived += block
+            if len(arrived) > _HEAVY and limit > 1:
+                return bytes(arrived), False
+        return bytes(arrived), not reply.cut_off
 
     def _failure(self, answer: Answer) -> SourceFailed:
         """What to say of an answer that is none; where the base path or the API looks wrong, which one answers."""
         failure = status_failure(answer)
-        if answer.status not in (200, 301, 302, 303, 307, 308, 404) or answer.error():
+        if answer.status not in (200, 301, 302, 303, 307, 308, 404) or answer.error() or is_login(answer):
             return failure
         scheme, _, rest = self.url.partition("://")
         root = f"{scheme}://{rest.partition('/')[0]}"
@@ -285,29 +246,8 @@ def services_asked(jaeger: Jaeger, service: str | None) -> list[str]:
         raise NothingFound(f"{nothing} at {jaeger.url}", nothing.remedy) from None
 
 
-def fetch(jaeger: Jaeger, service: str | None, from_ns: int, to_ns: int, limit: int) -> Iterator[Spans]:
-    """The traces of one service, as a user names it, or of every service: at most `limit`, each once.
-
-    See `services_asked` for the names and `Jaeger.traces` for the rest.
-    """
-    yield from jaeger.traces(services_asked(jaeger, service), from_ns, to_ns, limit)
-
-
-def _question(api: Api, service: str, from_ns: int, to_ns: int, limit: int) -> tuple[str, list[tuple[str, str]]]:
-    """Route and parameters of a search. Older versions of v3 know snake_case only, and fail without num_traces."""
-    if api == "v3":
-        return "/api/v3/traces", [
-            ("query.service_name", service),
-            ("query.start_time_min", rfc3339_nano(from_ns)),
-            ("query.start_time_max", rfc3339_nano(to_ns)),
-            ("query.num_traces", str(limit)),
-        ]
-    return "/api/traces", [
-        ("service", service),
-        ("start", str(from_ns // 1000)),
-        ("end", str(-(-to_ns // 1000))),
-        ("limit", str(limit)),
-    ]
+def _said(failure: SourceFailed) -> tuple[str, str]:
+    return str(failure), failure.remedy
 
 
 def _listed(answer: Answer, key: str) -> list[Any] | None:
@@ -345,16 +285,11 @@ def _is_refusal(document: Any) -> bool:
     return bool(document.get("errors") or document.get("error") or not document.keys() & {"data", "result"})
 
 
+def _ends_as_json(body: bytes) -> bool:
+    """Where the length that was said is too short, nothing else tells that there is more."""
+    return body.startswith(b"\x1f") or body.rstrip().endswith(b"}")
+
+
 def _may_be_json(beginning: bytes) -> bool:
     """JSON objects, plain or gzipped."""
     return not looks_like_page(beginning) and beginning.lstrip()[:1] in (b"{", b"\x1f")
-
-
-def _with_traces(spans: Spans, wanted: set[str]) -> Spans:
-    """The rows whose traces are wanted; what was noted while reading is kept with them."""
-    keep = np.array([trace_id in wanted for trace_id in spans.trace_ids], np.bool_)
-    if keep.all():
-        return spans
-    part = spans.take(keep[spans.trace])
-    part.notes.merge(spans.notes)
-    return part

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from traceviz.building import SpansBuilder
 from traceviz.notes import Notes, define
 from traceviz.sources import otlp, scan, zipkin
 from traceviz.sources.bulk import Bulk
-from traceviz.sources.fields import UNREADABLE_RECORD
+from traceviz.sources.fields import UNREADABLE_RECORD, Unreadable
+from traceviz.sources.header import UNFINISHED_FETCH, UNREADABLE_HEADER, Header
 from traceviz.sources.split import Record, split
 from traceviz.spans import Spans, Texts
 
@@ -50,8 +51,17 @@ _MOST_TEXTS = 500_000
 _MOST_CHARACTERS = 50_000_000
 
 
-def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -> Iterator[Spans]:
+def read_stream(
+    blocks: Iterable[bytes],
+    name: str,
+    chunk_spans: int = 50_000,
+    extra_tags: Sequence[str] = (),
+    headers: list[Header] | None = None,
+) -> Iterator[Spans]:
     """Read the spans of a stream of byte blocks; `name` is the file or URL that messages say.
+
+    `extra_tags` are names of tags to keep, each in its `extra_column`, besides those that are always read. The header
+    of a dump is appended to `headers` when it is met; its notes go into the chunk it stands in.
 
     Yields chunks of at least `chunk_spans` rows, and up to one record or a thousand rows more, the last one smaller, in
     the order of the stream. A chunk is never empty but for one case: notes that belong to no span come as a last Spans
@@ -63,7 +73,7 @@ def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -
     """
     notes = Notes()
     texts = _Bounded()
-    builder = SpansBuilder(texts.current())
+    builder = SpansBuilder(texts.current(), extra_tags)
     bulk = Bulk(builder, chunk_spans)
     for record in split(unzipped(blocks, name, notes)):
         if record.what == "jaeger":
@@ -71,11 +81,15 @@ def read_stream(blocks: Iterable[bytes], name: str, chunk_spans: int = 50_000) -
         elif record.what in _READERS:
             bulk.flush()
             _READERS[record.what](record.data, f"{name}: {record.path}", builder)
+        elif record.what == "header":
+            header = _header(record, name, builder.notes)
+            if header and headers is not None:
+                headers.append(header)
         else:
             _note(record, name, builder.notes)
         if len(builder) >= chunk_spans:
             yield builder.build()
-            builder = SpansBuilder(texts.current())
+            builder = SpansBuilder(texts.current(), extra_tags)
             bulk.use(builder)
     bulk.flush()
     builder.notes.merge(notes)
@@ -146,6 +160,20 @@ class _Unzip:
         self._parts.clear()
         self.held = 0
         return taken
+
+
+def _header(record: Record, name: str, notes: Notes) -> Header | None:
+    """What a dump says about itself, None where that cannot be read."""
+    try:
+        header = Header.from_json(b'{"traceviz":' + record.data + b"}")
+    except Unreadable as error:
+        path = record.path.removesuffix(".traceviz") + (error.path or ".traceviz")
+        notes.add(UNREADABLE_HEADER, 1, [f"{name}: {path}: {error}"])
+        return None
+    notes.merge(header.notes)
+    if not header.complete:
+        notes.add(UNFINISHED_FETCH, 1, [name])
+    return header
 
 
 def _note(record: Record, name: str, notes: Notes) -> None:

@@ -7,8 +7,8 @@ import re
 import socket
 import ssl
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,26 +16,63 @@ from urllib.parse import urlsplit
 import requests
 
 from traceviz.errors import SourceFailed, UsageError
+from traceviz.sources.credentials import Secrets
+from traceviz.sources.login import is_login_page, leads_to_login
 
 _FORWARD = "kubectl -n istio-system port-forward svc/tracing 16686:80, then --url http://localhost:16686/jaeger"
 _IN_A_MESH = f"In an Istio mesh: {_FORWARD}"
 _PAST_LOGIN = f"Past a login, in an Istio mesh: {_FORWARD}"
+_LOG_IN = (
+    f"Give a token (--bearer-token-file FILE), a session of your browser (-H 'Cookie: …'), or go past it: {_FORWARD}"
+)
 _WHICH_URL = f"Is that a Jaeger, with its base path and no login before it? {_PAST_LOGIN}"
 _IN_TROUBLE = "Jaeger or its storage is in trouble, its log says why; a smaller --limit or a shorter --since may do"
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: OpenSSL's verify codes for a certificate of another host name or address.
+_OTHER_NAME = (62, 64)
+#: What a server's TLS says to a client without a certificate, or with one that it does not trust.
+_ABOUT_CLIENT = (
+    "CERTIFICATE_REQUIRED",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE",
+    "ALERT_HANDSHAKE",
+)
+_CERTIFICATE = "--cert FILE --key FILE"
 _MOST_QUOTED = 200
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,500})", re.IGNORECASE)
 
 
+class NotThere(SourceFailed):
+    """Nothing takes a connection at the URL."""
+
+
+class BrokenOff(SourceFailed):
+    """The connection broke before an answer came."""
+
+
+class TimedOut(SourceFailed):
+    """No answer came in time. A question for less may have one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that was read to its end. `secrets` are texts that no message may repeat."""
+    """An answer that was read to its end.
+
+    `challenge` is its WWW-Authenticate, `retry_after_s` how long it asks to be left alone. `whose` says which
+    credentials were sent, `tenant` the tenant with its header; empty where none were. `secrets` no message may repeat.
+    """
 
     base: str
     path: str
     status: int
     location: str
     body: bytes
-    secrets: Sequence[str] = ()
+    challenge: str = ""
+    retry_after_s: float | None = None
+    whose: str = ""
+    tenant: str = ""
+    secrets: Secrets = field(default_factory=Secrets)
 
     @property
     def is_page(self) -> bool:
@@ -54,9 +91,7 @@ class Answer:
             start = self.body[:20_000].decode("utf-8", "replace")
             title = _TITLE.search(start)
             text = title.group(1) if title else "" if self.is_page else start
-        for secret in self.secrets:
-            text = text.replace(secret, "…")
-        return printable(text)
+        return printable(self.secrets.hidden(text))
 
     def document(self) -> Any:
         """The body as JSON, None where it is none."""
@@ -71,11 +106,11 @@ def looks_like_page(body: bytes) -> bool:
     return body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def printable(text: str) -> str:
+def printable(text: str, most: int = _MOST_QUOTED) -> str:
     """Text of strangers for a message: one line, nothing that steers a terminal or turns the writing, cut when long."""
     plain = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
     line = " ".join(plain.split())
-    return line if len(line) <= _MOST_QUOTED else line[: _MOST_QUOTED - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def usage_failure(url: str, trouble: str) -> UsageError:
@@ -100,7 +135,7 @@ def transport_failure(error: requests.RequestException, url: str, timeout_s: flo
             f"Set NO_PROXY={host} to go without it",
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return SourceFailed(f"nothing listens at {url}: connection refused", f"Is Jaeger there? {_IN_A_MESH}")
+        return NotThere(f"nothing listens at {url}: connection refused", f"Is Jaeger there? {_IN_A_MESH}")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return SourceFailed(
             f"the host {host!r} of {url} is not known to DNS",
@@ -109,16 +144,17 @@ def transport_failure(error: requests.RequestException, url: str, timeout_s: flo
     if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None):
         return _tls_failure(tls, url)
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return SourceFailed(f"{url} takes no connection within {timeout_s:g} s", _IN_A_MESH)
+        return NotThere(f"{url} takes no connection within {timeout_s:g} s", _IN_A_MESH)
     if isinstance(error, requests.exceptions.Timeout):
-        return SourceFailed(
+        return TimedOut(
             f"{url} gave no answer within {timeout_s:g} s",
-            "Ask for less: a shorter --since, a smaller --limit, one --service",
+            "Ask for less, with a shorter --since, a smaller --limit, one --service; or wait longer, with --timeout",
         )
     reason = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-    return SourceFailed(
+    return BrokenOff(
         f"{url} broke the connection without an answer" + (f": {printable(reason)}" if reason else ""),
-        "Is it the right port, and http or https? A port-forward that lost its pod has to be started anew",
+        "Is it the right port, and http or https? A port-forward that lost its pod has to be started anew"
+        + (f". A server may want a client certificate: {_CERTIFICATE}" if url.startswith("https:") else ""),
     )
 
 
@@ -130,19 +166,62 @@ def status_failure(answer: Answer) -> SourceFailed:
     if message:
         said += f": {message}"
     if status in (401, 403):
-        return SourceFailed(said, f"It wants a login, or other rights. {_PAST_LOGIN}")
-    if status in (301, 302, 303, 307, 308):
-        return SourceFailed(
-            f"{answer.base} sends GET {answer.path} on to {without_secrets(answer.location) or 'nowhere'}",
-            f"If a Jaeger is there, give that address as --url. {_PAST_LOGIN}",
-        )
+        return _refused(answer, said)
+    if status in _REDIRECTS:
+        return _redirect(answer)
     if status == 404:
         return SourceFailed(said, _WHICH_URL)
+    if status == 407:
+        return SourceFailed(said, "The proxy wants a login: HTTP_PROXY=http://user:password@host:port")
+    if answer.retry_after_s:
+        return SourceFailed(said, f"It asks to be left alone for {answer.retry_after_s:g} s. {_IN_TROUBLE}")
     if status == 429 or status >= 500:
         return SourceFailed(said, _IN_TROUBLE)
     if status == 200:
         return _no_json(answer, message)
+    if status == 400 and "https" in message.lower():  # what TLS ports say to plain HTTP
+        return SourceFailed(said, f"It speaks TLS: --url {answer.base.replace('http://', 'https://', 1)}")
     return SourceFailed(said, "Jaeger did not understand the question; is --url a Jaeger, and its version known?")
+
+
+def is_login(answer: Answer) -> bool:
+    """Whether this is a login that stands before the Jaeger: a redirect to one, its page, or a demand for one."""
+    if answer.status in _REDIRECTS:
+        return leads_to_login(answer.location, answer.base + answer.path)
+    if answer.status in (401, 403) and (answer.is_page or answer.challenge):
+        return True
+    return answer.is_page and is_login_page(answer.body)
+
+
+def _refused(answer: Answer, said: str) -> SourceFailed:
+    """A 401 or 403: of Jaeger's tenancy, of a login before it, or for lack of rights."""
+    if answer.status == 401 and "tenant" in answer.message().lower() and not answer.is_page:
+        return _wrong_tenant(answer, said)
+    if answer.status == 401 and answer.whose:
+        return SourceFailed(said, f"It does not accept {answer.whose}: has it expired, is it for this Jaeger?")
+    if is_login(answer):
+        return SourceFailed(f"{said}. A login stands before it", _LOG_IN)
+    if answer.status == 401:
+        return SourceFailed(said, f"It wants a login. {_LOG_IN}")
+    with_whom = f"Sent was {answer.whose}. " if answer.whose else ""
+    return SourceFailed(said, f"{with_whom}It wants a login, or other rights. {_PAST_LOGIN}")
+
+
+def _wrong_tenant(answer: Answer, said: str) -> SourceFailed:
+    if not answer.tenant:
+        return SourceFailed(said, "This Jaeger has tenants: say whose traces are meant with --tenant NAME")
+    return SourceFailed(
+        said,
+        f"Sent was {answer.tenant}. Is the name right (--tenant), and is that the header it reads (--tenant-header)?",
+    )
+
+
+def _redirect(answer: Answer) -> SourceFailed:
+    there = printable(answer.secrets.hidden(without_secrets(answer.location))) or "nowhere"
+    said = f"{answer.base} sends GET {answer.path} on to {there}"
+    if is_login(answer):
+        return SourceFailed(f"{said}, which is a login", _LOG_IN)
+    return SourceFailed(said, f"If a Jaeger is there, give that address as --url. {_PAST_LOGIN}")
 
 
 def _no_json(answer: Answer, message: str) -> SourceFailed:
@@ -150,7 +229,10 @@ def _no_json(answer: Answer, message: str) -> SourceFailed:
     if answer.error():
         return SourceFailed(f"{said} with an error: {message}", _IN_TROUBLE)
     if answer.is_page:
-        return SourceFailed(f"{said} with an HTML page" + (f", {message!r}" if message else ""), _WHICH_URL)
+        titled = f", {message!r}" if message else ""
+        if is_login(answer):
+            return SourceFailed(f"{said} with an HTML page{titled}, which is a login", _LOG_IN)
+        return SourceFailed(f"{said} with an HTML page{titled}", _WHICH_URL)
     if not answer.body.strip():
         return SourceFailed(f"{said} with nothing at all", _WHICH_URL)
     return SourceFailed(f"{said} with something that no Jaeger says: {message}", _WHICH_URL)
@@ -160,13 +242,24 @@ def _tls_failure(error: ssl.SSLError, url: str) -> SourceFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
         return SourceFailed(
             f"the certificate of {url} is not trusted: {printable(error.verify_message)}",
-            "Name the authority that signed it in the environment: REQUESTS_CA_BUNDLE=/path/to/ca.pem",
+            "Ask by the host name that stands in the certificate"
+            if error.verify_code in _OTHER_NAME
+            else "Name the authority that signed it: --ca-cert FILE (PEM). "
+            "The machine's own are often in /etc/ssl/certs/ca-certificates.crt",
         )
-    plain = url.replace("https://", "http://", 1)
-    return SourceFailed(
-        f"no TLS connection to {url}: {printable(error.reason or str(error))}",
-        f"Does it speak plain HTTP? --url {plain}",
-    )
+    reason = printable(error.reason or str(error))
+    if any(sign in reason for sign in _ABOUT_CLIENT):
+        return SourceFailed(
+            f"{url} refused the TLS connection: {reason}",
+            f"It wants a client certificate that it trusts: {_CERTIFICATE}",
+        )
+    plain = f"Does it speak plain HTTP? --url {url.replace('https://', 'http://', 1)}"
+    if isinstance(error, ssl.SSLEOFError):
+        # So ends a restart, and, sooner than its reason is heard, a server that misses a certificate.
+        return BrokenOff(
+            f"{url} broke the TLS connection off", f"{plain}. Does it want a client certificate? {_CERTIFICATE}"
+        )
+    return SourceFailed(f"no TLS connection to {url}: {reason}", plain)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

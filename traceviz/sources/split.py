@@ -260,10 +260,12 @@ class Splitter:
             yield Record("other", frame.path, frame.start[: scan.balanced_end(frame.start, 0)])
 
     def _aside(self, what: Literal["refusal", "header"]) -> Iterator[Record]:
-        """An object or list that is understood and holds no records: hand it out in one piece."""
+        """An object or list that is understood and holds no records: hand it out in one piece, and of a broken one
+        the beginning."""
         self._begin_value()
         end = self._end()
         if end is None:
+            yield Record(what, self._path(), self._excerpt())
             self._push(False)
             return
         yield Record(what, self._path(), self._data[self._at : end])

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from traceviz.building import SLOTS, SpansBuilder, deduced
+from traceviz.building import SpansBuilder, deduced
 from traceviz.sources.fields import (
     Number,
     Unreadable,
@@ -72,7 +72,7 @@ def _add(span: Span, builder: SpansBuilder) -> None:
         shared=bool(span.shared),
     )
     for key, value in (span.tags or {}).items():
-        if key in SLOTS:
+        if key in builder.slots:
             builder.tags.append(builder.packed(key, text_of(value)))
     if remote and remote.service_name:
         builder.tags.append(builder.packed_slot(_PEER_SLOT, remote.service_name))

@@ -1,0 +1,60 @@
+"""Which traces a user wants, from whatever target, and the window of time that this means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from traceviz.errors import UsageError
+
+DEFAULT_SINCE_NS = 3_600 * 10**9
+DEFAULT_LIMIT = 1000
+#: So many traces with parents missing are asked for again by their ids.
+DEFAULT_COMPLETE = 100
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to select. `since_ns` counts back from now against a Jaeger, from the last span of files.
+
+    Against a Jaeger it is one hour and `limit` 1,000 traces where nothing is said, all of them with `everything`;
+    files are read whole. `operation`, durations (ns) and `tags` are conditions on one and the same span of the service.
+    `complete` is how many traces with missing parents are asked for again by id.
+    """
+
+    service: str | None = None
+    operation: str | None = None
+    min_duration_ns: int | None = None
+    max_duration_ns: int | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    since_ns: int | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    limit: int | None = None
+    everything: bool = False
+    complete: int = DEFAULT_COMPLETE
+    api: Literal["auto", "v3", "v1"] = "auto"
+    ui_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.everything:
+            raise UsageError("--limit and --all exclude each other", "Use one of them")
+        if self.since_ns is not None and self.from_ns is not None:
+            raise UsageError("--since and --from exclude each other", "Use one of them, with --to where needed")
+        shortest, longest = self.min_duration_ns, self.max_duration_ns
+        if shortest is not None and longest is not None and shortest > longest:
+            raise UsageError("--min-duration is longer than --max-duration")
+
+    def window(self, end_ns: int | None, since_ns: int | None) -> tuple[int | None, int | None]:
+        """The window asked for, from and to in ns; `end_ns` is what `--since` counts back from, `since_ns` how far
+        where nothing is said."""
+        to_ns = self.to_ns
+        since = self.since_ns if self.since_ns is not None else since_ns if self.from_ns is None else None
+        if since is not None and end_ns is not None:
+            to_ns = end_ns if to_ns is None else to_ns
+            return max(to_ns - since, 0), to_ns  # nothing began before 1970, and some Jaegers cannot read such a time
+        if since_ns is not None and to_ns is None:
+            to_ns = end_ns
+        if self.from_ns is not None and to_ns is not None and self.from_ns >= to_ns:
+            raise UsageError("the window ends before it begins", "See --since, --from and --to")
+        return self.from_ns, to_ns

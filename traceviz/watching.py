@@ -1,0 +1,279 @@
+"""A Jaeger followed: every round asks only for the time since the last one, and what is shown slides along.
+
+    watch = Watch(lambda wanted: open_jaeger(access, wanted, Oversight()), wanted, settle_ns=30 * 10**9)
+    report = watch.round(time.time_ns())
+
+A span reaches a Jaeger when it has ended, and some seconds later. So a round asks for two windows:
+
+      settled_ns before      settled_ns now = now - settle time     now
+    ─────┼─────────────────────────────┼─────────────────────────────┼─▶
+         │ asked for the last time,    │ shown at once, and asked    │
+         │ counted for good            │ for again in the next round │
+
+What is counted for good is kept as reports of a sixtieth of the time shown each, with 16 bytes for each trace, by which
+one that turns up again is known. The oldest is let go when all of it is older than `--since`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from traceviz.analyze.report import Report, report
+from traceviz.asked import Asked
+from traceviz.documents import SeenDocument, ServiceWindow
+from traceviz.errors import UsageError
+from traceviz.live import ONLY_ARRIVED
+from traceviz.notes import Notes, define
+from traceviz.reconstruct import reconstruct
+from traceviz.sources.names import GATEWAY_ASSUMED, NAMESPACE_ASSUMED
+from traceviz.sources.query import LIMIT_LOWERED
+from traceviz.sources.seen import fingerprints, key
+from traceviz.sources.windows import Window, common, joined
+from traceviz.spans import Bools, Ids, Ints, Rows, Spans
+from traceviz.traces import Traces
+from traceviz.wanted import DEFAULT_SINCE_NS, Wanted
+from traceviz.when import parse_instant, rfc3339
+
+STILL_SETTLING = define(
+    "still-settling",
+    "{count} {count:trace is|traces are} younger than the settle time: spans of {count:it|them} may still be missing",
+    """A watch shows traces as soon as it finds them, and asks for the young ones again until they have settled.
+
+    Sign: the example is the instant up to which everything has settled.
+
+    Cause: programs and proxies report a span some seconds after it has ended, and a request ends after the calls that
+    it makes. `--settle` is how long a trace gets, from its first span on, until it is counted for good.
+
+    What to do: nothing. Where requests take longer than the settle time, where spans reach the Jaeger later (through
+    a queue), or where this machine's clock is ahead of the mesh, a longer `--settle`.
+    """,
+)
+SPLIT_TRACE = define(
+    "split-trace",
+    "{count} settled {count:trace|traces} came again with other spans; {count:it is|they are} counted as first met",
+    """A watch had counted a trace for good, and then met it again, not with the same spans.
+
+    Cause: spans that took longer than the settle time to arrive, of long requests or through a slow way.
+
+    What to do: a longer `--settle`. `traceviz graph` without `--watch` has all of a trace.
+    """,
+)
+NO_NEW_TRACES = define(
+    "no-new-traces",
+    "no trace has begun for twice the settle time, or traces arrive too late to be met",
+    """A watch asks for the time since the last round and for the settle time before it, and found nothing there.
+
+    Sign: the example is when the last trace known began.
+
+    Cause: there are no requests; or spans take longer to reach the Jaeger than `--settle` allows (they wait in a
+    queue); or this machine's clock is ahead of the mesh.
+
+    What to do: `traceviz graph --since 10m` shows whether there are newer traces. If so, a longer `--settle`.
+    """,
+)
+
+DEFAULT_SETTLE_NS = 30 * 10**9
+
+#: What is said of the question, not of traces: true once, however often it is asked.
+_OF_THE_QUESTION = (ONLY_ARRIVED, GATEWAY_ASSUMED, NAMESPACE_ASSUMED, LIMIT_LOWERED)
+_SLICES = 60
+_US = 1000
+_ENDS: tuple[Literal["from"], Literal["to"]] = ("from", "to")
+
+#: Opens the traces that are wanted, as `open_jaeger` does.
+Ask = Callable[[Wanted], AbstractContextManager[Traces]]
+
+
+class Watch:
+    """The traces of the last `--since` of what is wanted, an hour where nothing is said.
+
+    `settled_ns` is the instant up to which traces were asked for the last time, `shown_to_ns` that of the last round,
+    the end of what is shown. Raises UsageError where the window
+    asked for has a fixed end or beginning.
+    """
+
+    def __init__(self, ask: Ask, wanted: Wanted, settle_ns: int = DEFAULT_SETTLE_NS) -> None:
+        if wanted.from_ns is not None or wanted.to_ns is not None:
+            raise UsageError("--watch slides along with the time, so it takes no --from and no --to", "See --since")
+        self.settled_ns = self.shown_to_ns = 0
+        self._ask = ask
+        self._wanted = wanted
+        self._since_ns = _whole_us(DEFAULT_SINCE_NS if wanted.since_ns is None else wanted.since_ns)
+        if not self._since_ns:
+            raise UsageError("the window ends before it begins", "See --since")
+        self._settle_ns = _whole_us(settle_ns)
+        self._step_ns = max(_whole_us(self._since_ns // _SLICES), _US)
+        self._slices: dict[int, _Slice] = {}
+        self._seen = _Seen()
+        self._asked, self._standing = Asked(), Notes()
+        self._first_ns: int | None = None
+        self._newest_ns = 0
+
+    def round(self, now_ns: int) -> Report:
+        """Ask for what is new, and give the report of all that is shown. Raises what asking raises; what was missed by
+        that is asked for in the next round."""
+        now_ns = self.shown_to_ns = max(_whole_us(now_ns), self.shown_to_ns)  # clocks are set back
+        begin_ns = max(self.settled_ns, now_ns - self._since_ns)
+        horizon_ns = max(now_ns - self._settle_ns, begin_ns)
+        from_ns = self._let_go(now_ns - self._since_ns)
+        if begin_ns < horizon_ns:
+            self._settle(Window(begin_ns, horizon_ns))
+        self.settled_ns = horizon_ns
+        young, seen = self._young(Window(horizon_ns, now_ns)) if horizon_ns < now_ns else (Report(), self._seen)
+        shown = self._merged(young)
+        shown.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen.document(Window(from_ns, now_ns)))
+        return shown
+
+    def _let_go(self, instant_ns: int) -> int:
+        """Forget the steps that ended before an instant. When the first one that is left begins."""
+        if self._first_ns is None:
+            self._first_ns = instant_ns
+        oldest = instant_ns // self._step_ns
+        self._slices = {number: kept for number, kept in self._slices.items() if number >= oldest}
+        from_ns = max(oldest * self._step_ns, self._first_ns)
+        self._seen = self._seen.after(from_ns)
+        return from_ns
+
+    def _settle(self, window: Window) -> None:
+        """Count the traces of a window for good."""
+
+        def count(spans: Spans, began_ns: Ints) -> None:
+            steps = np.minimum(began_ns, window.to_ns - 1) // self._step_ns
+            for step in np.unique(steps).tolist():
+                self._slice(step).add(spans.take((steps == step)[spans.trace]))
+
+        notes, seen = self._read(window, count)
+        self._slice((window.to_ns - 1) // self._step_ns).report.notes.merge(notes)
+        self._seen = self._seen.also(seen)
+
+    def _young(self, window: Window) -> tuple[Report, _Seen]:
+        """The traces of a window that will be asked for again, and what has been seen with it."""
+        young = Report()
+
+        def count(spans: Spans, began_ns: Ints) -> None:
+            young.merge(report(reconstruct(spans)))
+
+        notes, seen = self._read(window, count)
+        young.notes.merge(notes)
+        young.notes.add(STILL_SETTLING, young.traces, [f"settled up to {rfc3339(self.settled_ns)}"])
+        return young, self._seen.also(seen)
+
+    def _read(self, window: Window, count: Callable[[Spans, Ints], None]) -> tuple[Notes, SeenDocument]:
+        """Ask for a window, and let those traces be counted that are not yet. The notes about what came, and what was
+        seen of the window."""
+        notes = Notes()
+        with self._ask(replace(self._wanted, since_ns=None, from_ns=window.from_ns, to_ns=window.to_ns)) as traces:
+            for spans in traces.batches():
+                new = self._unknown(spans)
+                began_ns = _began(new, window)
+                self._newest_ns = max(self._newest_ns, int(began_ns.max(initial=0)))
+                count(new, began_ns)
+            notes.merge(traces.notes)
+            notes.merge(traces.gathered.notes)
+            self._asked = traces.asked
+        self._standing = notes.without(*(code for code in notes if code not in _OF_THE_QUESTION))
+        assert self._asked.seen is not None, "a Jaeger says what was seen"
+        return notes.without(*_OF_THE_QUESTION), self._asked.seen
+
+    def _slice(self, number: int) -> _Slice:
+        return self._slices.setdefault(number, _Slice())
+
+    def _unknown(self, spans: Spans) -> Spans:
+        """The traces that are not counted yet. Those that are, and have other spans now, are noted."""
+        keys, prints = _keys(spans), fingerprints(spans)
+        new = np.ones(len(keys), np.bool_)
+        for kept in self._slices.values():
+            new &= ~kept.meet(spans.trace_ids, keys, prints)
+        return spans if new.all() else spans.take(new[spans.trace])
+
+    def _merged(self, young: Report) -> Report:
+        """Everything that is shown."""
+        shown = Report()
+        for kept in self._slices.values():
+            shown.merge(kept.report)
+        shown.merge(young)
+        shown.notes.merge(self._standing)
+        if shown.traces and self._newest_ns < self.settled_ns - self._settle_ns:
+            shown.notes.add(NO_NEW_TRACES, 1, [rfc3339(self._newest_ns)])
+        return shown
+
+
+@dataclass
+class _Slice:
+    """The settled traces that began in one step of time: their report, and of each trace 64 bits of its id, sorted, and
+    64 of its spans. `split` are those that came again with other spans."""
+
+    report: Report = field(default_factory=Report)
+    keys: Ids = field(default_factory=lambda: np.empty(0, np.uint64))
+    prints: Ids = field(default_factory=lambda: np.empty(0, np.uint64))
+    split: set[int] = field(default_factory=set)
+
+    def add(self, spans: Spans) -> None:
+        """Count whole traces that are not here yet."""
+        self.report.merge(report(reconstruct(spans)))
+        keys = np.append(self.keys, _keys(spans))
+        order = np.argsort(keys)
+        self.keys, self.prints = keys[order], np.append(self.prints, fingerprints(spans))[order]
+
+    def meet(self, trace_ids: list[str], keys: Ids, prints: Ids) -> Bools:
+        """Which of these traces are here. Those of which the spans differ are noted, each once."""
+        if not len(self.keys):
+            return np.zeros(len(keys), np.bool_)
+        at: Rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        known: Bools = self.keys[at] == keys
+        for i in np.flatnonzero(known & (self.prints[at] != prints)).tolist():
+            if int(keys[i]) not in self.split:
+                self.split.add(int(keys[i]))
+                self.report.notes.add(SPLIT_TRACE, 1, [trace_ids[i]])
+        return known
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Which windows were read, and which ones stayed full or failed, over many questions."""
+
+    windows: list[Window] = field(default_factory=list)
+    full: list[ServiceWindow] = field(default_factory=list)
+    failed: list[ServiceWindow] = field(default_factory=list)
+
+    def also(self, seen: SeenDocument) -> _Seen:
+        """With what one more question saw."""
+        windows = [Window(*(parse_instant(one[end], 0) for end in _ENDS)) for one in seen["windows"]]
+        return _Seen(joined([*self.windows, *windows]), [*self.full, *seen["full"]], [*self.failed, *seen["failed"]])
+
+    def after(self, from_ns: int) -> _Seen:
+        """Without what ended before."""
+        full, failed = ([one for one in some if one["to"] > rfc3339(from_ns)] for some in (self.full, self.failed))
+        return _Seen([window for window in self.windows if window.to_ns > from_ns], full, failed)
+
+    def document(self, shown: Window) -> SeenDocument:
+        """The field `seen` of a document about a window."""
+        seen = common([[shown], self.windows])
+        return {
+            "share": round(sum(window.length_ns for window in seen) / shown.length_ns, 6),
+            "windows": [{"from": rfc3339(window.from_ns), "to": rfc3339(window.to_ns)} for window in seen],
+            "full": self.full,
+            "failed": self.failed,
+        }
+
+
+def _keys(spans: Spans) -> Ids:
+    return np.array([key(trace_id) for trace_id in spans.trace_ids], np.uint64)
+
+
+def _began(spans: Spans, window: Window) -> Ints:
+    """When each trace had its first span in a window. Where clocks differ a trace may have begun outside of it."""
+    inside = (spans.start_ns >= window.from_ns) & (spans.start_ns <= window.to_ns)
+    first: Ints = np.full(len(spans.trace_ids), window.to_ns)
+    np.minimum.at(first, spans.trace[inside], spans.start_ns[inside])
+    return first
+
+
+def _whole_us(ns: int) -> int:
+    # Documents say when in µs, so whole µs are asked for.
+    return ns // _US * _US
