@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from traceviz import fetching
 from traceviz.commands.delivery import INTERRUPTED, say, say_notes
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned, access
 from traceviz.errors import UsageError
+from traceviz.notes import Number
 from traceviz.options import selection, wanted
 from traceviz.sources.anonymize import Anonymizer
 from traceviz.sources.dump import is_begun
@@ -32,6 +34,8 @@ def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any)
     traceviz fetch --resume -O day.jsonl.gz
     traceviz errors day.jsonl.gz
     """
+    if resume:
+        _leave_out_what_the_context_asks_for(options)
     to = access(options)
     targets = options.pop("targets")
     if any(not target.startswith(("http://", "https://")) for target in targets) or len(targets) > 1:
@@ -42,14 +46,27 @@ def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any)
             "Fetch as it is, or anonymize from the beginning",
         )
     what = wanted(**options)
-    with overseen(quiet) as oversight:
-        if resume and is_begun(file):
-            fetched = fetching.resume(to, what, file, oversight)
-        else:
-            fetched = fetching.fetch(to, what, file, oversight, Anonymizer() if anonymize else None)
+    try:
+        with overseen(quiet) as oversight:
+            if resume and is_begun(file):
+                fetched = fetching.resume(to, what, file, oversight)
+            else:
+                fetched = fetching.fetch(to, what, file, oversight, Anonymizer() if anonymize else None)
+    except KeyboardInterrupt:
+        if is_begun(file) and not anonymize:
+            say(f"{file} has what came; --resume goes on with it")
+        raise
     if not quiet:
         goes_on = "" if fetched.complete or anonymize else "; --resume goes on with it"
-        say(f"wrote {file}: {fetched.traces:,} traces{goes_on}")
+        say(f"{file} has {fetched.traces:,} {Number(fetched.traces):trace|traces}{goes_on}")
         say_notes(fetched.notes.documents())
     if fetched.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _leave_out_what_the_context_asks_for(options: dict[str, Any]) -> None:
+    """A fetch goes on with what it was begun with, and only the user can want something else: not a context."""
+    ctx = click.get_current_context()
+    for name in ("service", "since", "limit"):
+        if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
+            options[name] = None

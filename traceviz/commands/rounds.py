@@ -87,7 +87,8 @@ class Rounds(Run):
                 except TracevizError as trouble:
                     if not self._rounds:
                         raise
-                    say(f"{_clock(time.time_ns())} {trouble}; the next round asks for what this one missed")
+                    said = " ".join(str(trouble).split())
+                    say(f"{_clock(time.time_ns())} {said}; the next round makes up for it")
                 else:
                     self._rounds += 1
                     if self.held(product.rows):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
+from traceviz.notes import Number
 from traceviz.sources.oversight import Advance, Oversight
 
 _MB = 10**6
@@ -72,7 +73,7 @@ def _bar() -> Iterator[Callable[[Advance], None]]:
 
 
 def _said(advance: Advance) -> str:
-    windows = f"{advance.answers:,} windows" + (f" (+{advance.waiting:,})" if advance.waiting else "")
+    windows = f"{advance.answers:,} {Number(advance.answers):window|windows}" + (f" (+{advance.waiting:,})" if advance.waiting else "")
     return f"{windows}  {advance.traces:,} traces  {advance.bytes / _MB:,.1f} MB"
 
 

@@ -62,10 +62,10 @@ FAILED = define(
 )
 LOST = define(
     "connection-lost",
-    "the Jaeger was away {count:once|several times} while it was asked, and came back",
-    """The connection to the Jaeger broke, nothing listened there for a while, and then it answered again.
+    "the connection to the Jaeger was lost {count:once|{count} times} while it was asked",
+    """The connection broke, or nothing listened there for a while, after the Jaeger had answered before.
 
-    Cause: Jaeger was restarted, a port-forward lost its pod.
+    Cause: Jaeger was restarted, a port-forward lost its pod, a proxy closed a connection that it had kept open.
 
     What to do: a Jaeger that keeps its traces in memory has lost them: `traces-forgotten` says where that was seen.
     """,
@@ -301,7 +301,7 @@ class Collection:
             self.coverage.see(question.service, question.window)
         chosen = page.spans.take(self._keeps(page.spans))
         fresh = chosen.take(self._remember(chosen)[chosen.trace])
-        fresh.notes.merge(page.spans.notes)
+        fresh.notes.merge(page.notes_of(fresh.trace_ids))
         return Collected(page.body, fresh)
 
     def _remember(self, spans: Spans) -> Bools:

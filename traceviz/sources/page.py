@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from traceviz.notes import Notes
+from traceviz.sources.lines import lines
 from traceviz.sources.reader import CUT_OFF, read_stream
 from traceviz.sources.windows import OVERLAP_NS, Window
 from traceviz.spans import Bools, Ints, Spans, concat
@@ -47,6 +49,19 @@ class Page:
         if self.body.count(_TRACE_V1) == self.limit or len(set(_TRACE_V3.findall(self.body))) == self.limit:
             return True
         return len(self.spans.trace_ids) == self.limit
+
+    def notes_of(self, trace_ids: Collection[str]) -> Notes:
+        """What was noted while these traces were read, and of what belongs to no trace: a trace that is in several
+        answers is noted once."""
+        noted = self.spans.notes
+        if not len(noted) or len(trace_ids) == len(self.spans.trace_ids):
+            return noted
+        notes, wanted = Notes(), {"", *trace_ids}
+        for line in lines(self.body, self.name, notes):
+            if line.trace_id in wanted:
+                for spans in read_stream([line.data], self.name, extra_tags=self.extra_tags):
+                    notes.merge(spans.notes)
+        return notes
 
     @property
     def is_whole(self) -> bool:
