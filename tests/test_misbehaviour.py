@@ -134,7 +134,7 @@ TABLE: dict[str, tuple[Behaviour, int, str, int | range, float]] = {
     "delays a little":                  (late(0.1),                                 0, "",                  _every, 1),
     "delays over the time-out":         (for_searches(silent),                     69, "gave no answer within",  0, 0),
     "is too slow for many traces":      (for_limits_above(100, silent),             0, "",                  _every, 1),
-    "slams the door twice":             (at_first(slams, 2),                        0, "connection-lost",   _every, 1),
+    "slams the door once":              (at_first(slams),                           0, "connection-lost",   _every, 1),
     "cuts long bodies":                 (for_searches(cut(200_000)),                0, "",                  _every, 1),
     "cuts every body":                  (for_searches(cut_in_the_middle),           0, "answer-cut-off",     _some, 0),
     "cuts every body early":            (for_searches(cut(300)),                   69, "before a whole trace",   0, 0),

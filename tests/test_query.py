@@ -243,7 +243,7 @@ def test_a_busy_server_is_asked_again(status: int) -> None:
 
 
 def test_a_broken_connection_is_tried_again() -> None:
-    with unruly(at_first(slams, times=2)) as server:
+    with unruly(at_first(slams)) as server:
         assert len(ask(server.url).ids) == 100
 
 

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.commands import SEED, called, ended, started
 from tests.schemas import faults
@@ -193,7 +195,7 @@ def test_a_round_that_fails_is_said_in_a_line_and_the_next_one_goes_on() -> None
     failures = said.splitlines()
     assert len(failures) == 2
     for failure in failures:
-        assert re.match(r"\d\d:\d\d:\d\d UTC http://.* 500.*; the next round asks for what this one missed$", failure)
+        assert re.match(r"\d\d:\d\d:\d\d UTC http://.* 500.*; the next round makes up for it$", failure)
 
 
 def test_a_first_round_that_fails_ends_it() -> None:
@@ -240,6 +242,18 @@ def test_what_cannot_be_watched_is_told_before_anything_is_asked(arguments: tupl
     run = called("graph", "--url", refusing_url(), *arguments)
     assert run.code == 2
     assert said in run.err
+
+
+def test_a_warning_about_the_connection_is_said_once() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("elsewhere").configure_cert(context)
+    with (
+        unruly(good, tls=context) as server,
+        watching("graph", "--url", server.url, *OFTEN, "--insecure", "-o", "json") as process,
+    ):
+        lines(process, 3)
+        _, said, _ = interrupted(process)
+    assert said == f"traceviz: --insecure: nothing proves that {server.url} is who it says it is\n"
 
 
 def screens(*arguments: str, rows: int) -> list[str]:

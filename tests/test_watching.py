@@ -218,7 +218,29 @@ def test_a_jaeger_that_goes_away_within_a_round_costs_nothing() -> None:
             with pytest.raises(SourceFailed):
                 jaeger.at(30)
             fails = False
-            assert jaeger.at(45).traces == 4
+            report = jaeger.at(45)
+            assert report.traces == 4
+            assert "traces-gone" not in codes(report)
+
+
+def test_young_traces_that_a_jaeger_forgot_are_counted_no_more_and_that_is_said() -> None:
+    with followed(since_s=60, settle_s=10) as jaeger:
+        jaeger.put(trace(1, 1), trace(2, 12), trace(3, 13))
+        assert jaeger.at(15).traces == 3
+        jaeger.store.traces = [trace(4, 16)]
+        report = jaeger.at(20)
+        assert report.traces == 2
+        note = next(note for note in report.notes.documents() if note["code"] == "traces-gone")
+        assert (note["count"], note["examples"]) == (2, [trace(2).trace_id, trace(3).trace_id])
+        assert codes(jaeger.at(60))["traces-gone"] == 2
+        assert "traces-gone" not in codes(jaeger.at(90))
+
+
+def test_young_traces_that_a_limit_left_out_are_not_gone() -> None:
+    with followed(settle_s=10, limit=2) as jaeger:
+        for second in range(0, 30, 2):
+            jaeger.put(trace(second, second), trace(second + 1, second))
+            assert "traces-gone" not in codes(jaeger.at(second))
 
 
 def test_what_is_said_of_the_question_is_said_once() -> None:
@@ -254,8 +276,8 @@ def test_a_settle_time_longer_than_the_window_leaves_everything_young() -> None:
     with followed(since_s=10, settle_s=60) as jaeger:
         for second in range(0, 40, 2):
             jaeger.put(trace(second, second))
-        report = jaeger.at(38)
-        assert codes(report) == {"still-settling": report.traces}
+            report = jaeger.at(second)
+            assert codes(report) == {"still-settling": report.traces}
         assert report.traces == 6
 
 

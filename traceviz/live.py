@@ -14,6 +14,7 @@ from traceviz.selection import Selection
 from traceviz.sources.access import Access
 from traceviz.sources.collect import INTERRUPTED, Collected, Collection
 from traceviz.sources.complete import complete, incomplete
+from traceviz.sources.coverage import Coverage
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.join import gather
 from traceviz.sources.names import gateway_like
@@ -161,16 +162,20 @@ class Reading:
         self._complete = complete
         self._parallel = parallel
         self._oversight = oversight
+        self._torn: dict[str, int] = {}
+
+    def adopt(self, coverage: Coverage, batches: Iterable[Spans]) -> None:
+        """Go on where another reading stopped: with what it has seen, and the whole traces that came."""
+        self.collection.adopt(coverage, map(self._with_torn_noted, batches))
 
     def answers(self) -> Iterator[Collected]:
         """What the searches give, then the traces that are completed by their ids. To be read once, to the end."""
-        torn: dict[str, int] = {}
         for collected in self.collection.answers():
-            torn.update(incomplete(collected.spans))
+            self._with_torn_noted(collected.spans)
             yield collected
         newest = self.newest = self.collection.kept()
         self.copied |= self.collection.grown
-        wanting = {trace_id: spans for trace_id, spans in torn.items() if newest is None or trace_id in newest}
+        wanting = {trace_id: spans for trace_id, spans in self._torn.items() if newest is None or trace_id in newest}
         for page in complete(self._jaeger, wanting, self._complete, self._parallel, self._oversight):
             self.copied.update(page.spans.trace_ids)
             yield Collected(page.body, page.spans)
@@ -178,6 +183,10 @@ class Reading:
             self._jaeger.notes.add(INTERRUPTED)
         self.asked = replace(self.asked, seen=self.collection.coverage.document())
         note_limits(self.collection, self._jaeger.notes)
+
+    def _with_torn_noted(self, spans: Spans) -> Spans:
+        self._torn.update(incomplete(spans))
+        return spans
 
 
 @contextmanager

@@ -96,8 +96,8 @@ def watching(command: _Command) -> _Command:
             click.option(
                 "--watch",
                 metavar="DURATION",
-                help="Follow a Jaeger: so often, like 30s, ask for what is new, at most --limit traces, and show the last "
-                "--since.",
+                help="Follow a Jaeger: so often, like 30s, ask for what is new (--limit is for that) and show the "
+                "last --since.",
             ),
             click.option(
                 "--settle",

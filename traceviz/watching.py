@@ -28,7 +28,7 @@ from traceviz.asked import Asked
 from traceviz.documents import SeenDocument, ServiceWindow
 from traceviz.errors import UsageError
 from traceviz.live import ONLY_ARRIVED
-from traceviz.notes import Notes, define
+from traceviz.notes import EXAMPLES, Notes, define
 from traceviz.reconstruct import reconstruct
 from traceviz.sources.names import GATEWAY_ASSUMED, NAMESPACE_ASSUMED
 from traceviz.sources.query import LIMIT_LOWERED
@@ -77,6 +77,19 @@ NO_NEW_TRACES = define(
     """,
 )
 
+TRACES_GONE = define(
+    "traces-gone",
+    "{count} {count:trace was|traces were} shown while young, and then the Jaeger had {count:it|them} no more",
+    """A watch asks for young traces again until they have settled, and some were not found any more.
+
+    Sign: the examples are such traces. They are not counted, because what they were in the end is not known.
+
+    Cause: a Jaeger that keeps its traces in memory was restarted, or forgets old traces soon (`max_traces`).
+
+    What to do: nothing brings them back; those that had settled are still counted.
+    """,
+)
+
 DEFAULT_SETTLE_NS = 30 * 10**9
 
 #: What is said of the question, not of traces: true once, however often it is asked.
@@ -93,8 +106,7 @@ class Watch:
     """The traces of the last `--since` of what is wanted, an hour where nothing is said.
 
     `settled_ns` is the instant up to which traces were asked for the last time, `shown_to_ns` that of the last round,
-    the end of what is shown. Raises UsageError where the window
-    asked for has a fixed end or beginning.
+    the end of what is shown. Raises UsageError where the window asked for has a fixed beginning or end.
     """
 
     def __init__(self, ask: Ask, wanted: Wanted, settle_ns: int = DEFAULT_SETTLE_NS) -> None:
@@ -111,6 +123,7 @@ class Watch:
         self._slices: dict[int, _Slice] = {}
         self._seen = _Seen()
         self._asked, self._standing = Asked(), Notes()
+        self._young_ids: set[str] = set()
         self._first_ns: int | None = None
         self._newest_ns = 0
 
@@ -118,15 +131,25 @@ class Watch:
         """Ask for what is new, and give the report of all that is shown. Raises what asking raises; what was missed by
         that is asked for in the next round."""
         now_ns = self.shown_to_ns = max(_whole_us(now_ns), self.shown_to_ns)  # clocks are set back
-        begin_ns = max(self.settled_ns, now_ns - self._since_ns)
+        since_ns = max(now_ns - self._since_ns, 0)
+        begin_ns = max(self.settled_ns, since_ns)
         horizon_ns = max(now_ns - self._settle_ns, begin_ns)
-        from_ns = self._let_go(now_ns - self._since_ns)
+        from_ns = self._let_go(since_ns)
+        settled, young, shown = _Answer(), _Answer(), Report()
         if begin_ns < horizon_ns:
-            self._settle(Window(begin_ns, horizon_ns))
-        self.settled_ns = horizon_ns
-        young, seen = self._young(Window(horizon_ns, now_ns)) if horizon_ns < now_ns else (Report(), self._seen)
-        shown = self._merged(young)
-        shown.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen.document(Window(from_ns, now_ns)))
+            settled = self._settle(Window(begin_ns, horizon_ns))
+            self._young_ids -= settled.trace_ids
+        goes_on, self.settled_ns = begin_ns == self.settled_ns, horizon_ns
+        if horizon_ns < now_ns:
+            young = self._read(Window(horizon_ns, now_ns), lambda spans, _: shown.merge(report(reconstruct(spans))))
+            shown.notes.merge(young.notes)
+            shown.notes.add(STILL_SETTLING, shown.traces, [f"settled up to {rfc3339(horizon_ns)}"])
+        if goes_on and settled.is_whole and young.is_whole:
+            self._miss(self._young_ids - young.trace_ids)
+        self._young_ids = young.trace_ids
+        seen = self._seen.also(young.seen).document(Window(from_ns, now_ns))
+        self._add_settled(shown)
+        shown.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen)
         return shown
 
     def _let_go(self, instant_ns: int) -> int:
@@ -139,7 +162,7 @@ class Watch:
         self._seen = self._seen.after(from_ns)
         return from_ns
 
-    def _settle(self, window: Window) -> None:
+    def _settle(self, window: Window) -> _Answer:
         """Count the traces of a window for good."""
 
         def count(spans: Spans, began_ns: Ints) -> None:
@@ -147,38 +170,34 @@ class Watch:
             for step in np.unique(steps).tolist():
                 self._slice(step).add(spans.take((steps == step)[spans.trace]))
 
-        notes, seen = self._read(window, count)
-        self._slice((window.to_ns - 1) // self._step_ns).report.notes.merge(notes)
-        self._seen = self._seen.also(seen)
+        answer = self._read(window, count)
+        self._newest_slice(window.to_ns).report.notes.merge(answer.notes)
+        self._seen = self._seen.also(answer.seen)
+        return answer
 
-    def _young(self, window: Window) -> tuple[Report, _Seen]:
-        """The traces of a window that will be asked for again, and what has been seen with it."""
-        young = Report()
-
-        def count(spans: Spans, began_ns: Ints) -> None:
-            young.merge(report(reconstruct(spans)))
-
-        notes, seen = self._read(window, count)
-        young.notes.merge(notes)
-        young.notes.add(STILL_SETTLING, young.traces, [f"settled up to {rfc3339(self.settled_ns)}"])
-        return young, self._seen.also(seen)
-
-    def _read(self, window: Window, count: Callable[[Spans, Ints], None]) -> tuple[Notes, SeenDocument]:
-        """Ask for a window, and let those traces be counted that are not yet. The notes about what came, and what was
-        seen of the window."""
-        notes = Notes()
+    def _read(self, window: Window, count: Callable[[Spans, Ints], object]) -> _Answer:
+        """Ask for a window, and let those of its traces be counted, with when they began, that are not yet."""
+        answer = _Answer()
         with self._ask(replace(self._wanted, since_ns=None, from_ns=window.from_ns, to_ns=window.to_ns)) as traces:
             for spans in traces.batches():
+                answer.trace_ids.update(spans.trace_ids)
                 new = self._unknown(spans)
                 began_ns = _began(new, window)
                 self._newest_ns = max(self._newest_ns, int(began_ns.max(initial=0)))
                 count(new, began_ns)
-            notes.merge(traces.notes)
-            notes.merge(traces.gathered.notes)
+            for notes in (traces.notes, traces.gathered.notes):
+                answer.notes.merge(notes.without(*_OF_THE_QUESTION))
+            self._standing = traces.notes.without(*(code for code in traces.notes if code not in _OF_THE_QUESTION))
             self._asked = traces.asked
-        self._standing = notes.without(*(code for code in notes if code not in _OF_THE_QUESTION))
-        assert self._asked.seen is not None, "a Jaeger says what was seen"
-        return notes.without(*_OF_THE_QUESTION), self._asked.seen
+        return replace(answer, seen=self._asked.seen)
+
+    def _miss(self, trace_ids: set[str]) -> None:
+        """Say which traces were young in the last round, and are not there any more."""
+        notes = self._newest_slice(self.settled_ns).report.notes
+        notes.add(TRACES_GONE, len(trace_ids), sorted(trace_ids)[:EXAMPLES])
+
+    def _newest_slice(self, end_ns: int) -> _Slice:
+        return self._slice((end_ns - 1) // self._step_ns)
 
     def _slice(self, number: int) -> _Slice:
         return self._slices.setdefault(number, _Slice())
@@ -191,16 +210,27 @@ class Watch:
             new &= ~kept.meet(spans.trace_ids, keys, prints)
         return spans if new.all() else spans.take(new[spans.trace])
 
-    def _merged(self, young: Report) -> Report:
-        """Everything that is shown."""
-        shown = Report()
+    def _add_settled(self, shown: Report) -> None:
+        """Add everything that is counted for good, and what is to be said."""
         for kept in self._slices.values():
             shown.merge(kept.report)
-        shown.merge(young)
         shown.notes.merge(self._standing)
         if shown.traces and self._newest_ns < self.settled_ns - self._settle_ns:
             shown.notes.add(NO_NEW_TRACES, 1, [rfc3339(self._newest_ns)])
-        return shown
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What came of one window: the ids of its traces, the notes about them, and what was seen of it."""
+
+    trace_ids: set[str] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
+    seen: SeenDocument | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing."""
+        return self.seen is None or self.seen["share"] == 1.0
 
 
 @dataclass
@@ -241,8 +271,10 @@ class _Seen:
     full: list[ServiceWindow] = field(default_factory=list)
     failed: list[ServiceWindow] = field(default_factory=list)
 
-    def also(self, seen: SeenDocument) -> _Seen:
+    def also(self, seen: SeenDocument | None) -> _Seen:
         """With what one more question saw."""
+        if seen is None:
+            return self
         windows = [Window(*(parse_instant(one[end], 0) for end in _ENDS)) for one in seen["windows"]]
         return _Seen(joined([*self.windows, *windows]), [*self.full, *seen["full"]], [*self.failed, *seen["failed"]])
 

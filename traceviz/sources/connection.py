@@ -24,7 +24,7 @@ from traceviz.sources.credentials import Secrets, credentials
 from traceviz.sources.refusals import Answer, BrokenOff, NotThere, printable, transport_failure, usage_failure
 from traceviz.sources.refusals import TimedOut as TimedOut
 
-_BLOCK = 64 * 1024
+_BLOCK = 1024 * 1024
 _MOST_BODY = 16 * 1024 * 1024
 _CONNECT_S = 10.0
 #: Answers that say "not now".
@@ -94,13 +94,17 @@ class Connection:
         self._credentials = credentials(access, self.base, user, self._secrets)
         tenant = "" if access.tenant is None else f"{access.tenant_header}: {access.tenant}"
         self._sent = _Sent(self._credentials.whose, tenant, self._secrets)
-        self._verify = verification(access)
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update(access.request_headers())
         self._session.headers["Accept"] = "application/json"
         self._session.auth = self._credentials
         self._session.cert = client_certificate(access)
+        # What the environment says of proxies and authorities is looked up here, and not again for every request. What
+        # was given goes before it.
+        found = self._session.merge_environment_settings(self.base, {}, None, verification(access), None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
         adapter = HTTPAdapter(pool_maxsize=access.parallel, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -180,8 +184,6 @@ class Connection:
                 stream=True,
                 allow_redirects=False,
                 timeout=(connect_s, self.timeout_s),
-                # Here and not in the session, where REQUESTS_CA_BUNDLE would go before it.
-                verify=self._verify,
             )
         except (requests.exceptions.InvalidHeader, UnicodeError):
             raise UsageError("a header given holds characters that no header may have, such as a line break") from None
@@ -269,10 +271,11 @@ class Reply:
     def blocks(self) -> Iterator[bytes]:
         """The body as it arrives, never an empty block. Where it breaks off it ends, and `cut_off` is set."""
         try:
-            for block in self._response.iter_content(_BLOCK):
-                if block:
-                    yield block
-        except requests.RequestException:
+            # What is there is taken at once: whoever asks for a fixed size waits for it, and loses it where it breaks off
+            # before; with a small one threads that decode are interrupted for every piece.
+            while block := self._response.raw.read1(_BLOCK, decode_content=True):
+                yield block
+        except urllib3.exceptions.HTTPError:
             self.cut_off = True
 
     def answer(self, body: bytes | None = None) -> Answer:

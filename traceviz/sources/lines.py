@@ -198,4 +198,5 @@ def _note(record: Record, name: str, notes: Notes) -> None:
     elif record.what == "cut":
         notes.add(CUT_OFF, 1, [f"{name}: {record.path}: it breaks off: {scan.shown(record.data[-40:])}"])
     else:
-        notes.add(UNREADABLE_RECORD, 1, [f"{name}: {record.path}: expected a trace, got {scan.shown(record.data)}"])
+        what = f"expected a trace or a span, got {scan.shown(record.data)}"
+        notes.add(UNREADABLE_RECORD, 1, [f"{name}: {record.path}: {what}"])

@@ -46,7 +46,8 @@ class Page:
         Most full pages are asked for again in parts, so that reading their bytes would be lost work: their traces are
         counted without, as a Jaeger writes them, and only where that gives another number than the limit they are read.
         """
-        if self.body.count(_TRACE_V1) == self.limit or len(set(_TRACE_V3.findall(self.body))) == self.limit:
+        traces = self.body.count(_TRACE_V1) or len(set(_TRACE_V3.findall(self.body)))
+        if traces == self.limit:
             return True
         return len(self.spans.trace_ids) == self.limit
 
