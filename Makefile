@@ -12,7 +12,7 @@ run: $(STAMP)
 	$(BIN)/traceviz demo
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-real: $(REAL)
 	$(BIN)/pytest tests/real -m real

@@ -1,4 +1,8 @@
-"""The console blocks of the README, run for real. `python -m tests.readme` writes their output into it."""
+"""The console blocks of the README and of docs/, run for real. `python -m tests.readme` writes their output into them.
+
+A block has a folder of its own, with the package beside it and, as config.toml, what the page shows as TOML. Where a
+command names the Jaeger at http://localhost:16686, the packaged recording is served, at the times when it was made.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,82 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
+from traceviz.demo import Recording, serve_recording
 
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PICTURE = ROOT / "docs" / "graph.svg"
 RECORDING = "traceviz/demo/recording/v1.json.gz"
+JAEGER = "http://localhost:16686"
 BLOCK = re.compile(r"```console\n(?P<body>.*?)```", re.DOTALL)
+CONFIG = re.compile(r"```toml\n(?P<body>.*?)```", re.DOTALL)
 
 
-def run(command: str) -> str:
-    """What a command prints on stdout, at 80 columns, from the repository's top."""
-    arguments = shlex.split(command)
-    assert arguments[0] == "traceviz", command
-    done = subprocess.run(
-        [sys.executable, "-c", "from traceviz.cli import run; run()", *arguments[1:]],
-        cwd=ROOT,
-        env={"COLUMNS": "80", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        check=True,
-    )
-    return done.stdout.decode()
+@dataclass(frozen=True)
+class Place:
+    """Where the commands of a block run, and where the Jaeger that they name really is."""
+
+    folder: Path
+    jaeger: str
+
+    def run(self, command: str) -> str:
+        """What a command says on stdout and stderr, at 80 columns."""
+        arguments = shlex.split(command.replace(JAEGER, self.jaeger))
+        assert arguments[0] == "traceviz", command
+        done = subprocess.run(
+            [sys.executable, "-c", "from traceviz.cli import run; run()", *arguments[1:]],
+            cwd=self.folder,
+            env={"COLUMNS": "80", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TRACEVIZ_CONFIG": "config.toml"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
+        return done.stdout.decode().replace(self.jaeger, JAEGER)
 
 
-def fresh(block: str) -> str:
-    """A console block with its commands' output of today."""
+@contextmanager
+def place(config: str = "") -> Iterator[Place]:
+    """A place with this configuration."""
+    with tempfile.TemporaryDirectory() as name, serve_recording(Recording.packaged()) as jaeger:
+        folder = Path(name)
+        (folder / "traceviz").symlink_to(ROOT / "traceviz")
+        (folder / "config.toml").write_text(config)
+        yield Place(folder, jaeger.url)
+
+
+def fresh(block: str, page: str) -> str:
+    """A console block of a page with its commands' output of today."""
     commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
-    return "\n".join(f"$ {command}\n{run(command).rstrip()}\n" for command in commands)
+    config = CONFIG.search(page)
+    with place(config["body"] if config else "") as here:
+        return "\n".join(f"$ {command}\n{here.run(command).rstrip()}\n" for command in commands)
 
 
-def blocks(text: str) -> list[str]:
+def blocks(page: str) -> list[str]:
     """The bodies of the console blocks."""
-    return [match["body"] for match in BLOCK.finditer(text)]
+    return [match["body"] for match in BLOCK.finditer(page)]
 
 
 def picture() -> str:
     """The README's picture, as it would be drawn today."""
-    return run(f"traceviz graph --service istio-ingress {RECORDING} -o svg")
+    with place() as here:
+        return here.run(f"traceviz graph --service istio-ingress {RECORDING} -o svg")
 
 
 def rewrite(path: Path) -> None:
-    """Put today's output into the file."""
+    """Put today's output into a page."""
     text = path.read_text()
-    path.write_text(BLOCK.sub(lambda match: f"```console\n{fresh(match['body'])}```", text))
+    path.write_text(BLOCK.sub(lambda match: f"```console\n{fresh(match['body'], text)}```", text))
 
 
 if __name__ == "__main__":
-    rewrite(README)
+    for page in PAGES:
+        rewrite(page)
     PICTURE.write_text(picture())

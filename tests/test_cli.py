@@ -22,7 +22,7 @@ from traceviz import __version__, cli
 from traceviz.commands import delivery
 from traceviz.demo import serve_recording
 
-COMMANDS = ("graph", "errors", "services", "operations", "config", "explain", "version", "completion", "demo")
+COMMANDS = ("graph", "errors", "fetch", "services", "operations", "config", "explain", "version", "completion", "demo")
 
 
 # Exit codes

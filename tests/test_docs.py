@@ -12,12 +12,36 @@ from tests import readme
 from traceviz.cli import cli
 from traceviz.notes import catalogue
 
-TEXT = readme.README.read_text()
+PAGES = {path.name: path.read_text() for path in readme.PAGES}
+TEXT = "\n".join(PAGES.values())
+BLOCKS = [(page, block) for page, text in PAGES.items() for block in readme.blocks(text)]
 
 
-@pytest.mark.parametrize("block", readme.blocks(TEXT), ids=lambda block: block.split("\n")[0])
-def test_console_blocks_of_the_readme_give_the_output_that_stands_there(block: str) -> None:
-    assert readme.fresh(block) == block
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=lambda text: text.split("\n")[0])
+def test_console_blocks_give_the_output_that_stands_there(page: str, block: str) -> None:
+    assert readme.fresh(block, PAGES[page]) == block
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for path in readme.PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_module_is_in_the_table_of_the_way_in() -> None:
+    table = PAGES["README.md"].partition("## The way in")[2].partition("\n## ")[0]
+    package = readme.ROOT / "traceviz"
+    known = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if path.stem[0] != "_"}
+    named = set(re.findall(r"`([a-z_/]+\.py)`", table)) | set(re.findall(r"`([a-z_]+/)`", table))
+    named -= {"sources/", "analyze/"}  # whose modules are named one by one
+    missing = {
+        path
+        for path in known
+        if path not in named and path.rpartition("/")[2] not in named and f"{path.partition('/')[0]}/" not in named
+    }
+    assert missing == set()
+    gone = {name for name in named if name.endswith(".py") and not any(path.endswith(name) for path in known)}
+    assert gone == set()
 
 
 def test_the_picture_of_the_readme_is_what_is_drawn_today() -> None:

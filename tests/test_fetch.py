@@ -62,6 +62,7 @@ MINUTE = tuple(
     )
     for i in range(TRACES)
 )
+ENDS: dict[str, Any] = {"from_ns": BEGIN_US * US, "to_ns": (BEGIN_US + 60_000_000) * US}
 OF_MINUTE = ("--service", "front", "--from", str(BEGIN_US), "--to", str(BEGIN_US + 60_000_000))
 
 
@@ -251,23 +252,24 @@ def test_it_can_be_narrowed_like_any_other_file(tmp_path: Path) -> None:
     assert [row["text"] for row in errors_again["failing_hops"]] == [row["text"] for row in errors["failing_hops"]]
 
 
+#: Each window of a storage like Elasticsearch has other spans of these.
+LONG = tuple(
+    Stored(
+        f"{i + 1:032x}",
+        (
+            StoredSpan("front", BEGIN_US + i * 1000, None, 50_000_000),
+            StoredSpan("back", BEGIN_US + i * 1000 + 20_000_000, 0, 100),
+            StoredSpan("base", BEGIN_US + i * 1000 + 40_000_000, 1, 100),
+        ),
+    )
+    for i in range(30)
+)
+
+
 def test_a_trace_that_came_in_pieces_is_read_back_whole(tmp_path: Path) -> None:
-    """Each window of a storage like Elasticsearch has other spans of the same long traces."""
-    long = [
-        Stored(
-            f"{i + 1:032x}",
-            tuple(
-                StoredSpan(("front", "back", "base")[part], BEGIN_US + i * 1000 + part * 20_000_000, part - 1, 100)
-                if part
-                else StoredSpan("front", BEGIN_US + i * 1000, None, 50_000_000)
-                for part in range(3)
-            ),
-        )
-        for i in range(30)
-    ]
+    file = tmp_path / "grown.jsonl.gz"
     asked = (*OF_MINUTE[2:], "--complete", "10")
-    with unruly(Store(cutting(5_000_000), long, most=10).behaves) as server:
-        file = tmp_path / "grown.jsonl.gz"
+    with unruly(Store(cutting(5_000_000), LONG, most=10).behaves) as server:
         live = documents("--url", server.url, *asked)
         assert fetch(server, file, *asked).code == 0
     assert codes(live[0])["copies-differed"] > 10
@@ -275,6 +277,28 @@ def test_a_trace_that_came_in_pieces_is_read_back_whole(tmp_path: Path) -> None:
     assert len(traces(file)) > 60
     assert documents(str(file)) == live
     assert live[0]["counts"]["spans"] == 90
+
+
+def test_a_trace_in_pieces_is_put_together_over_an_interruption(tmp_path: Path) -> None:
+    file = tmp_path / "grown.jsonl"
+
+    def advanced(advance: Advance) -> None:
+        if advance.answers == 30:
+            raise KeyboardInterrupt
+
+    with unruly(Store(cutting(5_000_000), LONG, most=10).behaves) as server:
+        access, wanted = Access(server.url, parallel=1), Wanted(**ENDS)
+        with pytest.raises(KeyboardInterrupt):
+            fetching.fetch(access, wanted, file, Oversight(advanced=advanced))
+        before = json.loads(beside(file).read_bytes())["state"]["copied"]
+        assert len(before) > 0
+        assert fetch(server, file, "--resume").code == 0
+        live = documents("--url", server.url, *OF_MINUTE[2:])
+    assert set(before) <= set(header(file)["copied"])
+    back = documents(str(file))
+    for one, other in zip(live, back, strict=True):
+        assert {**one, "notes": []} == {**other, "notes": []}
+        assert "copies-differed" in codes(other)
 
 
 def test_what_the_jaeger_failed_at_is_in_the_file_too(tmp_path: Path) -> None:
@@ -379,7 +403,6 @@ def test_ctrl_c_keeps_what_came_and_says_so_and_resume_goes_on(
 
 def test_a_second_ctrl_c_keeps_what_came_too(whole: Callable[[str, tuple[str, ...]], Path], tmp_path: Path) -> None:
     file = tmp_path / "traces.jsonl.gz"
-    ends = {"from_ns": BEGIN_US * US, "to_ns": (BEGIN_US + 60_000_000) * US}
 
     def advanced(advance: Advance) -> None:
         if advance.traces:
@@ -387,7 +410,7 @@ def test_a_second_ctrl_c_keeps_what_came_too(whole: Callable[[str, tuple[str, ..
 
     with unruly(Store(memory, MINUTE).behaves) as server:
         with pytest.raises(KeyboardInterrupt):
-            fetching.fetch(Access(server.url, parallel=1), Wanted("front", **ends), file, Oversight(advanced=advanced))
+            fetching.fetch(Access(server.url, parallel=1), Wanted("front", **ENDS), file, Oversight(advanced=advanced))
         assert 1 < len(traces(file)) < 901
         assert fetch(server, file, "--resume").code == 0
     assert traces(file) == traces(whole(".jsonl.gz", ()))

@@ -138,7 +138,7 @@ def dump(header: Header, *records: Any) -> bytes:
 
 
 def test_headers_of_dumps_are_collected_and_their_notes_adopted(tmp_path: pathlib.Path) -> None:
-    first, second = Header(Asked(("http://a",), 10**18, limit=3)), Header(Asked(("http://b",)), seen=[1])
+    first, second = Header(Asked(("http://a",), 10**18, limit=3)), Header(Asked(("http://b",)), copied=("1f",))
     first.notes.add("limit-hit", 2, ["x"])
     (tmp_path / "a.jsonl").write_bytes(dump(first, {"data": []}, [zipkin("a")]))
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(dump(second, [zipkin("b")]) + dump(first)))

@@ -12,23 +12,34 @@
 ['service-lua', 'service-node']
 >>> traceviz.render(report, "svg")[:5]
 '<?xml'
+
+It prints nothing: what it has to say on its way goes to the logger `traceviz`, and into the notes of a report.
 """
+
+import logging
 
 from traceviz.analyze.report import Report
 from traceviz.errors import TracevizError
-from traceviz.library import LoadedForest, load, render, to_graphviz
+from traceviz.fetching import Fetched
+from traceviz.library import LoadedForest, fetch, load, render, to_graphviz
 from traceviz.reconstruct import Forest
+from traceviz.sources.access import Access
 from traceviz.spans import Spans
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Access",
+    "Fetched",
     "Forest",
     "LoadedForest",
     "Report",
     "Spans",
     "TracevizError",
     "__version__",
+    "fetch",
     "load",
     "render",
     "to_graphviz",

@@ -1,24 +1,31 @@
-"""What library users call: `load`, reports and drawings of what was loaded."""
+"""What library users call: `load` and `fetch`, reports and drawings of what was loaded."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import graphviz
 
-from traceviz import when
+from traceviz import fetching, when
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
-from traceviz.errors import NothingFound
+from traceviz.errors import NothingFound, UsageError
+from traceviz.fetching import Fetched
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
+from traceviz.selection import parse_tag
+from traceviz.sources.access import Access
+from traceviz.sources.anonymize import Anonymizer
+from traceviz.sources.dump import is_begun
+from traceviz.sources.names import shown
 from traceviz.spans import concat
-from traceviz.target import open_target
-from traceviz.wanted import Wanted
+from traceviz.target import jaeger_meant, open_target
+from traceviz.wanted import DEFAULT_COMPLETE, Wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,29 +47,33 @@ def load(
     target: str | Sequence[str],
     *,
     service: str | None = None,
+    operation: str | None = None,
+    min_duration: str | None = None,
+    max_duration: str | None = None,
+    tags: Mapping[str, str] | None = None,
     since: str | None = None,
     from_: str | None = None,
     to: str | None = None,
     limit: int | None = None,
+    everything: bool = False,
+    complete: int = DEFAULT_COMPLETE,
     api: Literal["auto", "v3", "v1"] = "auto",
     ui_url: str | None = None,
+    access: Access | None = None,
 ) -> LoadedForest:
-    """Read traces: the URL of a Jaeger, or file names, globs and `-`, with the options of the command line.
+    """Read traces: the URL of a Jaeger, or file names, globs and `-`, selected as the command line does.
 
-    `since` is a duration ("10m"), `from_` and `to` are instants (RFC 3339, epoch, "now-1h"). Everything is held in
-    memory. Raises a `TracevizError` where nothing could be reached, read or found.
+    `since` and the durations of a span are texts like "10m", `from_` and `to` instants (RFC 3339, epoch, "now-1h").
+    `operation`, durations and `tags` ({"http.status_code": "504"}) have to be on one and the same span of the service.
+    A Jaeger gives the newest 1,000 traces of the last hour where nothing is said; `limit` another number of them,
+    `everything` all. `complete` is how many traces with missing parents are asked for again by id. `access` says how to
+    reach it and as whom; variables and contexts are the command line's, and not looked at.
+
+    Everything is held in memory. Raises a `TracevizError` where nothing could be reached, read or found.
     """
-    now = time.time_ns()
-    wanted = Wanted(
-        service=service,
-        since_ns=None if since is None else when.parse_duration(since),
-        from_ns=None if from_ is None else when.parse_instant(from_, now),
-        to_ns=None if to is None else when.parse_instant(to, now),
-        limit=limit,
-        api=api,
-        ui_url=ui_url,
-    )
-    with open_target([target] if isinstance(target, str) else target, wanted) as traces:
+    wanted = _wanted(service, operation, min_duration, max_duration, tags, since, from_, to)
+    wanted = replace(wanted, limit=limit, everything=everything, complete=complete, api=api, ui_url=ui_url)
+    with open_target([target] if isinstance(target, str) else target, wanted, access) as traces:
         batches = list(traces.batches())
         if not batches:
             raise NothingFound(f"there is no trace in {', '.join(traces.asked.source)} for what was asked")
@@ -72,6 +83,50 @@ def load(
         reading.merge(traces.gathered.notes)
         columns = {field.name: getattr(forest, field.name) for field in fields(Forest)}
         return LoadedForest(**columns, asked=traces.asked, reading=reading)
+
+
+def fetch(
+    url: str,
+    path: str | os.PathLike[str],
+    *,
+    service: str | None = None,
+    operation: str | None = None,
+    min_duration: str | None = None,
+    max_duration: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    since: str | None = None,
+    from_: str | None = None,
+    to: str | None = None,
+    limit: int | None = None,
+    everything: bool = False,
+    complete: int = DEFAULT_COMPLETE,
+    api: Literal["auto", "v3", "v1"] = "auto",
+    ui_url: str | None = None,
+    access: Access | None = None,
+    anonymize: bool = False,
+    resume: bool = False,
+) -> Fetched:
+    """Write a Jaeger's traces, selected as `load` does, to a file (.jsonl or .jsonl.gz), a trace a line. `load` reads
+    them back. Memory does not grow with them.
+
+    `anonymize` replaces names, hosts, URLs and ids by pseudonyms, and keeps shape, times, statuses and flags. Where the
+    fetch was interrupted, or a part of the window failed (`complete` is False in what comes back), the same call with
+    `resume` goes on with the file; without it, a file that is there already is an error.
+
+    Raises a `TracevizError` where nothing could be reached or found, or the file cannot be written.
+    """
+    wanted = _wanted(service, operation, min_duration, max_duration, tags, since, from_, to)
+    wanted = replace(wanted, limit=limit, everything=everything, complete=complete, api=api, ui_url=ui_url)
+    jaeger = jaeger_meant([url], access or Access())
+    if jaeger is None:
+        raise UsageError(f"{shown(url)} is no URL of a Jaeger", "It begins with http:// or https://")
+    if resume and anonymize:
+        raise UsageError(
+            "resume and anonymize exclude each other: other pseudonyms would stand in the rest of the file"
+        )
+    if resume and is_begun(path):
+        return fetching.resume(jaeger, wanted, path)
+    return fetching.fetch(jaeger, wanted, path, anonymizer=Anonymizer() if anonymize else None)
 
 
 def render(report: Report, format: str, *, theme: Literal["light", "dark"] = "light") -> str | bytes:
@@ -86,3 +141,22 @@ def to_graphviz(report: Report, *, theme: Literal["light", "dark"] = "light") ->
     """The service graph as a `graphviz.Source`: a notebook shows it, and the system's Graphviz renders it with any of
     its engines and formats. `render` needs no Graphviz."""
     return graphviz.Source(str(render(report, "dot", theme=theme)))
+
+
+def _wanted(
+    service: str | None,
+    operation: str | None,
+    min_duration: str | None,
+    max_duration: str | None,
+    tags: Mapping[str, str] | None,
+    since: str | None,
+    from_: str | None,
+    to: str | None,
+) -> Wanted:
+    """Which traces are meant, and when. Raises UsageError for times and tags that cannot be read."""
+    now = time.time_ns()
+    durations = (None if text is None else when.parse_duration(text) for text in (since, min_duration, max_duration))
+    since_ns, shortest_ns, longest_ns = durations
+    from_ns, to_ns = (None if text is None else when.parse_instant(text, now) for text in (from_, to))
+    named = tuple(parse_tag(f"{name}={value}") for name, value in (tags or {}).items())
+    return Wanted(service, operation, shortest_ns, longest_ns, named, since_ns, from_ns, to_ns)

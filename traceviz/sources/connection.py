@@ -271,8 +271,8 @@ class Reply:
     def blocks(self) -> Iterator[bytes]:
         """The body as it arrives, never an empty block. Where it breaks off it ends, and `cut_off` is set."""
         try:
-            # What is there is taken at once: whoever asks for a fixed size waits for it, and loses it where it breaks off
-            # before; with a small one threads that decode are interrupted for every piece.
+            # Everything that is there, and no waiting for more, which would be lost where it breaks off. Small pieces
+            # would each wait for the threads that decode.
             while block := self._response.raw.read1(_BLOCK, decode_content=True):
                 yield block
         except urllib3.exceptions.HTTPError:

@@ -1,0 +1,117 @@
+"""What collecting costs, beside the same requests made by a client that throws the answers away.
+
+A real Jaeger holds 10,000 traces. traceviz collects all of them, with a page of 200; the bare client then asks for the
+same URLs with the same headers, in the same order, as many at a time. Both run in fresh processes, one after the other
+again and again; their time begins after start-up, ends with the last byte used, and is the wall's, because what is
+asked is how much longer somebody waits. The CPU time of the client alone is printed beside it.
+
+The figures are printed; what is asserted is above them. At most 1.1 on v1 and 1.5 on v3 is wanted, which a machine can
+only give that has a processor left over for the client while the Jaeger answers.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import requests
+
+from tests.commands import environment
+from tests.real import traffic
+from tests.real.jaegers import RealJaeger, Version
+from tests.unruly import Exchange, Unruly, unruly
+from traceviz.demo.answers import Answer
+from traceviz.sources.search import Api
+
+pytestmark = pytest.mark.bench
+
+TRACES = 10_000
+HOUR_NS = 3600 * 10**9
+RUNS = 5
+PARALLEL = 4
+
+COLLECT = """
+from traceviz.live import open_jaeger
+from traceviz.sources.access import Access
+from traceviz.sources.oversight import Oversight
+from traceviz.wanted import Wanted
+began, worked = time.perf_counter(), time.process_time()
+wanted = Wanted("istio-ingress", from_ns=given["from_ns"], to_ns=given["to_ns"], everything=True, api=given["api"])
+with open_jaeger(Access(given["url"], parallel=given["parallel"]), wanted, Oversight()) as traces:
+    got = traces.gathered.spans
+"""
+ASK = """
+import requests
+from concurrent.futures import ThreadPoolExecutor
+began, worked = time.perf_counter(), time.process_time()
+session = requests.Session()
+session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=given["parallel"]))
+session.headers = given["headers"]
+def ask(path):
+    with session.get(given["url"] + path, stream=True) as answer:
+        return sum(map(len, answer.iter_content(65536)))
+with ThreadPoolExecutor(given["parallel"]) as pool:
+    got = sum(pool.map(ask, given["paths"]))
+"""
+BEFORE = "import json, sys, time; given = json.load(open(sys.argv[1]))"
+AFTER = "print(json.dumps([time.perf_counter() - began, time.process_time() - worked, got]))"
+
+
+class Cost(NamedTuple):
+    """What a fresh process took, in seconds on the wall and of CPU, and the spans or bytes that it got."""
+
+    wall_s: float
+    cpu_s: float
+    got: int
+
+
+def cost(program: str, given: Path) -> Cost:
+    """Run a program in a fresh process."""
+    code = "\n".join((BEFORE, program, AFTER))
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(given)], stdout=subprocess.PIPE, env=environment(), check=True
+    )
+    return Cost(*json.loads(run.stdout))
+
+
+def asked_of(jaeger: RealJaeger, given: dict[str, object], file: Path) -> Unruly:
+    """What collecting asks for: paths in their order, and headers."""
+
+    def forward(exchange: Exchange) -> None:
+        answer = requests.get(jaeger.url + exchange.path, timeout=60)
+        exchange.send(Answer(answer.status_code, answer.headers["Content-Type"], answer.content))
+
+    with unruly(forward) as between:
+        file.write_text(json.dumps(given | {"url": between.url}))
+        assert cost(COLLECT, file).got == TRACES * traffic.SPANS
+    return between
+
+
+@pytest.mark.parametrize(("version", "api", "at_most"), [("v1", "v1", 2.0), ("v2", "v3", 2.5)])
+def test_collecting_takes_little_longer_than_the_same_requests_alone(
+    version: Version, api: Api, at_most: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_ns = time.time_ns()
+    from_ns = to_ns - HOUR_NS
+    window = {"api": api, "from_ns": from_ns, "to_ns": to_ns, "parallel": PARALLEL}
+    file = tmp_path / "given.json"
+    with RealJaeger(tmp_path, version) as jaeger:
+        traffic.send(jaeger.zipkin_url, traffic.traces(TRACES, from_ns, to_ns - 10**9))
+        asked = asked_of(jaeger, window, file)
+        headers = {name: asked.headers[0][name] for name in ("User-Agent", "Accept", "Accept-Encoding")}
+        file.write_text(json.dumps(window | {"url": jaeger.url, "paths": asked.asked, "headers": headers}))
+        pairs = [(cost(COLLECT, file), cost(ASK, file)) for _ in range(RUNS)]
+    ours, bare = (Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in zip(*pairs, strict=True))
+    ratio = ours.wall_s / bare.wall_s
+    with capsys.disabled():
+        print(f"\n{TRACES:,} traces of Jaeger {version} by API {api}, {len(asked.asked)} requests", end="")
+        print(f", {bare.got / 1e6:.0f} MB: {ratio:.2f} × the bare client's time", end="")
+        print(f" ({ours.wall_s:.2f} to {bare.wall_s:.2f} s, CPU {ours.cpu_s:.2f} to {bare.cpu_s:.2f} s)")
+    assert all(cost.got == TRACES * traffic.SPANS for cost, _ in pairs)
+    assert ratio < at_most
