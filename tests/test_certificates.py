@@ -93,7 +93,6 @@ def test_a_certificate_of_another_name_is_told_as_such(authority: trustme.CA, pe
 def test_insecure_looks_at_nothing_and_says_so_once(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("traceviz"), "propagate", True)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.devnull)
     with (
         tls(authority, name="jaeger.example.com") as server,

@@ -87,7 +87,7 @@ def test_no_file_is_no_context_and_a_file_that_is_named_and_missing_is_a_usage_e
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert (read_config().current, read_config().contexts) == (None, {})
     monkeypatch.setenv("TRACEVIZ_CONFIG", str(tmp_path / "nothing.toml"))
-    with pytest.raises(UsageError, match=r"nothing\.toml', which TRACEVIZ_CONFIG names, does not exist"):
+    with pytest.raises(UsageError, match=r"nothing\.toml, which TRACEVIZ_CONFIG names, does not exist"):
         read_config()
 
 

@@ -181,10 +181,7 @@ def test_as_many_threads_as_are_allowed_ask_at_the_same_time_over_connections_th
 # What is said on the way
 
 
-def test_every_request_is_logged_without_its_secrets_and_nothing_below_speaks(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(logging.getLogger("traceviz"), "propagate", True)
+def test_every_request_is_logged_without_its_secrets_and_nothing_below_speaks(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "traceviz")
     with (
         unruly(at_first(always(BUSY))) as server,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -223,7 +222,6 @@ def test_a_folder_is_no_file_of_a_token(tmp_path: Path) -> None:
 def test_a_netrc_that_is_broken_is_warned_of_and_not_quoted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("traceviz"), "propagate", True)
     monkeypatch.setenv("NETRC", str(file(tmp_path, "netrc", "machine h login me\npasword s3cret\n")))
     with unruly(good) as server:
         assert asked(Access(server.url)).status == 200

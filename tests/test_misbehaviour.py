@@ -147,7 +147,7 @@ TABLE: dict[str, tuple[Behaviour, int, str, int | range, float]] = {
     "has pages that are too heavy":     (good,                                      0, "",                  _every, 1),
     "says a page of HTML":              (always(HTML),                             69, "HTML page",              0, 0),
     "says HTML to searches":            (for_searches(always(HTML)),               69, "HTML page",              0, 0),
-    "says a length too long":           (for_searches(length_wrong_by(+50)),        0, "answer-cut-off",     _nearly, 0),
+    "says a length too long":           (for_searches(length_wrong_by(+50)),        0, "answer-cut-off",    _nearly, 0),
     "says a length too short":          (for_searches(length_wrong_by(-50)),        0, "answer-cut-off",     _most, 0),
     "packs bodies":                     (rewritten(gzip.compress, PACKED),          0, "",                  _every, 1),
     "packs bodies and does not say so": (for_searches(rewritten(gzip.compress)),    0, "",                  _every, 1),
@@ -167,7 +167,7 @@ TABLE: dict[str, tuple[Behaviour, int, str, int | range, float]] = {
     "asks for patience":                (for_searches(at_first(BUSY)),              0, "",                  _every, 1),
     "looks at no limit":                (for_searches(every_trace),                 0, "limit-hit",             7, .07),
     "dies and comes back as it was":    (comes_back(slams, good),                   0, "connection-lost",   _every, 1),
-    "dies and comes back empty":        (comes_back(slams, NOTHING),                0, "traces-forgotten",  _less, 1),
+    "dies and comes back empty":        (comes_back(slams, NOTHING),                0, "traces-forgotten",  _less, .55),
 }
 # fmt: on
 

@@ -99,7 +99,7 @@ def read_config() -> Config:
     path = config_path()
     if not os.path.exists(path):  # or in a folder that may not be looked into: a home of somebody else's
         if os.environ.get("TRACEVIZ_CONFIG"):
-            raise UsageError(f"{shown(str(path))}, which TRACEVIZ_CONFIG names, does not exist")
+            raise UsageError(f"{printable(str(path))}, which TRACEVIZ_CONFIG names, does not exist")
         return Config(path, None, {})
     try:
         text = path.read_bytes().decode("utf-8-sig")

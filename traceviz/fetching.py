@@ -14,7 +14,7 @@ from traceviz.notes import Notes
 from traceviz.selection import Selection, parse_tag
 from traceviz.sources.access import DEFAULT_URL, Access
 from traceviz.sources.anonymize import Anonymizer
-from traceviz.sources.collect import COPIES_DIFFERED, FORGOTTEN, LOST, Collected
+from traceviz.sources.collect import COPIES_DIFFERED, LOST, Collected
 from traceviz.sources.complete import COMPLETED
 from traceviz.sources.copies import without_copies
 from traceviz.sources.coverage import Coverage
@@ -31,7 +31,7 @@ from traceviz.wanted import Wanted
 
 #: What stays true of the traces in a dump when it is resumed. Everything else is said again, or was made good.
 _LASTING = (
-    *(NOT_AS_ASKED, COPIES_DIFFERED, COMPLETED, LOST, FORGOTTEN, LIMIT_LOWERED),
+    *(NOT_AS_ASKED, COPIES_DIFFERED, COMPLETED, LOST, LIMIT_LOWERED),
     *(UNREADABLE_RECORD, SKIPPED_TEXT, REFUSAL),
 )
 _BLOCK = 1 << 20

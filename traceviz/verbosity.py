@@ -30,5 +30,4 @@ def be_verbose(count: int) -> None:
     """
     log = logging.getLogger("traceviz")
     log.addHandler(_HANDLER)  # adding it again changes nothing
-    log.propagate = False
     log.setLevel(_LEVELS[min(count, len(_LEVELS) - 1)])

@@ -73,8 +73,9 @@ def _bar() -> Iterator[Callable[[Advance], None]]:
 
 
 def _said(advance: Advance) -> str:
-    windows = f"{advance.answers:,} {Number(advance.answers):window|windows}" + (f" (+{advance.waiting:,})" if advance.waiting else "")
-    return f"{windows}  {advance.traces:,} traces  {advance.bytes / _MB:,.1f} MB"
+    windows = f"{advance.answers:,} {Number(advance.answers):window|windows}"
+    waiting = f" (+{advance.waiting:,})" if advance.waiting else ""
+    return f"{windows}{waiting}  {advance.traces:,} traces  {advance.bytes / _MB:,.1f} MB"
 
 
 @contextmanager

@@ -37,6 +37,9 @@ class Access:
     insecure: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("bearer_token_file", "basic_auth_file", "ca_cert", "cert", "key"):
+            if (file := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(file))  # a notebook has names of files as text
         names = {name.lower() for name in self.headers}
         logins = {
             "--bearer-token-file": self.bearer_token_file is not None,

@@ -69,7 +69,7 @@ class Anonymizer:
             asked,
             source=tuple(map(self._source, asked.source)),
             service=None if asked.service is None else renaming.service(asked.service),
-            ui_url=None if asked.ui_url is None else renaming.url(asked.ui_url),
+            ui_url=None,  # its page knows none of these traces
             operation=None if asked.operation is None else renaming.operation(asked.operation),
             tags=tuple(map(self._condition, asked.tags)),
             seen=None if asked.seen is None else self._seen(asked.seen),

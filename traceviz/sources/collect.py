@@ -6,6 +6,7 @@ windows that are asked for again, the newest first, down to a millisecond.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from traceviz.errors import SourceFailed
 from traceviz.notes import define
 from traceviz.sources.coverage import Coverage
+from traceviz.sources.forgotten import Forgetting, Told
 from traceviz.sources.oversight import Advance, Oversight
 from traceviz.sources.page import Page
 from traceviz.sources.query import ANSWER_CUT_OFF, Jaeger, TooMuch
@@ -70,17 +72,6 @@ LOST = define(
     What to do: a Jaeger that keeps its traces in memory has lost them: `traces-forgotten` says where that was seen.
     """,
 )
-FORGOTTEN = define(
-    "traces-forgotten",
-    "the Jaeger no longer knows {count:a trace|traces} that it gave before: what was asked for later is missing",
-    """After the connection had been lost, a trace that had come before was asked for again, and was not there.
-
-    Cause: a Jaeger that keeps traces in memory was restarted. Everything that was asked for later came from an
-    empty store, so the answer holds the traces from before alone.
-
-    What to do: nothing brings them back. Shares and latencies are of the traces that had come.
-    """,
-)
 INTERRUPTED = define(
     "interrupted",
     "reading was interrupted, what had come by then is used",
@@ -105,6 +96,7 @@ _QUARTERINGS = 3
 _FAILURES_IN_A_ROW = 3
 _TROUBLES_IN_A_ROW = 4 ** (_QUARTERINGS - 1) + _FAILURES_IN_A_ROW
 _LOOK_S = 0.2
+_NOT_YET = Told(asked_s=0.0, came_s=0.0, lost=0)
 
 
 @dataclass(eq=False)
@@ -120,6 +112,7 @@ class _Question:
     window: Window
     limit: int | None = None
     failures: int = 0
+    told: Told = _NOT_YET
     answer: Future[Page] | None = None
     settled: bool = False
     full: bool = False
@@ -144,8 +137,8 @@ class Collection:
 
     A trace is as new as its first span. `answers` gives them, `kept` says which ones are left when it has ended: with
     a limit, a few more come than are wanted. `coverage` is the part of the window that was seen, `grown` the traces
-    that came with different spans. Notes go to the jaeger's: those named in this module, and `answer-cut-off`. To be
-    read once.
+    that came with different spans. Notes go to the jaeger's: those named in this module, `answer-cut-off` and
+    `traces-forgotten`. To be read once.
     """
 
     def __init__(
@@ -171,7 +164,9 @@ class Collection:
         self._oversight = oversight or Oversight()
         self._seen = SeenTraces()
         self._started: dict[str, int] = {}
-        self._first: str | None = None
+        self._forgetting = Forgetting(jaeger, services)
+        # Answers without traces, which a Jaeger that has been restarted gives as well.
+        self._empty: list[_Question] = []
         self._asked = self._bytes = 0
         self._left_out = self._has_answered = False
 
@@ -185,6 +180,7 @@ class Collection:
     def answers(self) -> Iterator[Collected]:
         """One after the other, in an order that does not hang on which answer comes first. Raises SourceFailed where
         not a single trace came because searches failed."""
+        self._forgetting.remembers()
         missing = [(service, w) for service in self.coverage.services for w in self.coverage.missing(service)]
         line = [_Question(root, service, window) for root, (service, window) in enumerate(missing)]
         failures: list[SourceFailed] = []
@@ -220,6 +216,10 @@ class Collection:
                     yield self._take(question, question.answer.result())
             if gave_up:
                 self._give_up(line)
+        if self._empty and not self._oversight.stop.is_set():
+            settle = self.coverage.see if self._forgetting.remembers() else self.coverage.fail
+            for question in self._empty:
+                settle(question.service, question.window)
         self._conclude(failures)
 
     @property
@@ -270,8 +270,10 @@ class Collection:
         limit, failures = question.limit or self._page, 0
         most: Page | None = None
         while True:
+            asked_s = time.monotonic()
             try:
                 page = self._jaeger.page(search, limit)
+                question.told = Told(asked_s, time.monotonic(), self._jaeger.lost)
             except TooMuch as error:
                 trouble, failures = error, failures + 1
             else:
@@ -295,20 +297,32 @@ class Collection:
         if not page.is_whole:
             self._jaeger.notes.add(ANSWER_CUT_OFF, examples=[question.service])
             self.coverage.fail(question.service, question.window)
+        elif self._forgetting.is_void(question.told):
+            self.coverage.fail(question.service, question.window)
         elif question.full:
             self.coverage.fill(question.service, question.window)
-        else:
+        elif len(page.spans):
             self.coverage.see(question.service, question.window)
+            self._believe(question.told.asked_s)
+        else:
+            self._empty.append(question)
         chosen = page.spans.take(self._keeps(page.spans))
         fresh = chosen.take(self._remember(chosen)[chosen.trace])
         fresh.notes.merge(page.notes_of(fresh.trace_ids))
         return Collected(page.body, fresh)
 
+    def _believe(self, asked_s: float) -> None:
+        """Something that was asked for then came, so that nothing had been forgotten by then."""
+        for question in self._empty:
+            if question.told.came_s <= asked_s:
+                self.coverage.see(question.service, question.window)
+        self._empty = [question for question in self._empty if question.told.came_s > asked_s]
+
     def _remember(self, spans: Spans) -> Bools:
         """Which traces have not come before, or not like this."""
         new, changed = self._seen.add(spans.trace_ids, fingerprints(spans))
         self.traces = len(self._seen)
-        self._first = self._first or next(iter(spans.trace_ids), None)
+        self._forgetting.came(spans)
         self.grown.update(spans.trace_ids[i] for i in np.flatnonzero(changed))
         if self._limit is not None:
             for trace_id, start_ns in zip(spans.trace_ids, started(spans).tolist(), strict=True):
@@ -355,7 +369,7 @@ class Collection:
             self.coverage.fail(question.service, question.window)
 
     def _advanced(self, waiting: int) -> None:
-        share = self.coverage.done()
+        share = self.coverage.done(sum(question.window.length_ns for question in self._empty))
         self._oversight.advanced(Advance(self._asked, waiting, self.traces, self._bytes, share))
 
     def _conclude(self, failures: list[SourceFailed]) -> None:
@@ -370,14 +384,6 @@ class Collection:
             return
         if self._jaeger.lost:
             notes.add(LOST, self._jaeger.lost)
-            if self._first and not self._still_there(self._first):
-                notes.add(FORGOTTEN, 1, [self._first])
-
-    def _still_there(self, trace_id: str) -> bool:
-        try:
-            return len(self._jaeger.trace(trace_id).spans) > 0
-        except SourceFailed:
-            return True  # that it cannot be asked says nothing about what it holds
 
 
 def started(spans: Spans) -> Ints:

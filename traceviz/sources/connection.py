@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import threading
@@ -76,8 +77,9 @@ class Connection:
 
     Asked again, after growing pauses, are answers 429, 502, 503 and 504, and connections that broke before an answer:
     a few times, or for 20 s where the server had answered before. Then it is also waited for where nothing listens any
-    more. What timed out is not asked again, because the server is still busy with it. `timeout_s` is the longest
-    silence. `base` is the URL in every message. `lost` counts how often the server was gone after it had been there.
+    more, by all threads together. What timed out is not asked again, because the server is still busy with it.
+    `timeout_s` is the longest silence. `base` is the URL in every message. `lost` counts how often the server was gone
+    after it had been there.
 
     May be used by `parallel` threads at a time. They share a requests session: none of its parts changes once it is
     made, its cookies neither, as none are taken, and urllib3's pools below it are made for threads.
@@ -88,6 +90,7 @@ class Connection:
         self.timeout_s = access.timeout_s
         self.lost = 0
         self._was_there = self._is_there = False
+        self._gone_since = math.inf
         self._changing = threading.Lock()
         self._closed = threading.Event()
         self._secrets = Secrets()
@@ -105,7 +108,8 @@ class Connection:
         found = self._session.merge_environment_settings(self.base, {}, None, verification(access), None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_maxsize=access.parallel, max_retries=0)
+        # One more than threads that search: whoever waits for them may ask something, too.
+        adapter = HTTPAdapter(pool_maxsize=access.parallel + 1, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         if access.insecure and self.base.startswith("https:"):
@@ -136,6 +140,8 @@ class Connection:
             except (NotThere, BrokenOff) as failure:
                 self._lose()
                 final = isinstance(failure, NotThere) and not self._was_there
+                # What is asked for while the server is gone waits no longer than what was asked for before.
+                patience.began_by(self._gone_since)
                 if final or not self._wait(patience.pause_s(self._was_there), str(failure)):
                     raise
                 continue
@@ -154,6 +160,7 @@ class Connection:
         with self._changing:
             if self._is_there:
                 self._is_there = False
+                self._gone_since = time.monotonic()
                 self.lost += 1
 
     def _wait(self, pause_s: float | None, why: str) -> bool:
@@ -207,6 +214,10 @@ class _Patience:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._tries = 0
+
+    def began_by(self, at: float) -> None:
+        """The waiting began at that time by the monotonic clock, if not before."""
+        self._began = min(self._began, at)
 
     def pause_s(self, known: bool, retry_after_s: float | None = None) -> float | None:
         """How long to wait before the next try; None where there is to be none."""

@@ -47,10 +47,10 @@ class Coverage:
             Window(self.horizon_ns, self.asked.to_ns), [*self._seen.get(service, ()), *self._full.get(service, ())]
         )
 
-    def done(self) -> float:
-        """The part of what was to be asked for that has been asked for, from 0 to 1."""
+    def done(self, more_ns: int = 0) -> float:
+        """The part of what was to be asked for that has been asked for, from 0 to 1, with so much more."""
         whole_ns = len(self.services) * self.asked.length_ns
-        return min(self._done_ns / whole_ns, 1.0) if whole_ns else 1.0
+        return min((self._done_ns + more_ns) / whole_ns, 1.0) if whole_ns else 1.0
 
     def adopt(self, other: Coverage) -> None:
         """Take over what another one saw of the same services; what failed there is to be tried again."""

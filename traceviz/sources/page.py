@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,8 +36,16 @@ class Page:
 
     @cached_property
     def spans(self) -> Spans:
-        """Everything that can be read of it, with the notes of reading."""
-        return concat(list(read_stream([self.body], self.name, extra_tags=self.extra_tags)))
+        """Everything that can be read of it, with the notes of reading. Of one that broke off that is its whole traces,
+        as in a dump: a trace that lacks its end would look like one whose last calls were not answered."""
+        spans = self._read(self.body)
+        if not self.cut_off and not spans.notes.count(CUT_OFF):
+            return spans
+        whole = b"\n".join(line.data for line in lines(self.body, self.name, Notes()))
+        return replace(self._read(whole), notes=spans.notes)
+
+    def _read(self, body: bytes) -> Spans:
+        return concat(list(read_stream([body], self.name, extra_tags=self.extra_tags)))
 
     @cached_property
     def full(self) -> bool:
