@@ -29,7 +29,7 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-bench: $(STAMP)
+bench: $(REAL)
 	$(BIN)/pytest tests/bench -m bench -s
 
 # One lock for the Makefile and CI: every version that is installed, with the hashes of its files.

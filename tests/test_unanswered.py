@@ -35,9 +35,9 @@ from traceviz.live import LIMIT_HIT, NOT_AS_ASKED, STAYED_FULL
 from traceviz.notes import catalogue
 from traceviz.sources.access import Access
 from traceviz.sources.collect import COPIES_DIFFERED, FAILED, GAVE_UP, INTERRUPTED, LOST
-from traceviz.sources.forgotten import FORGOTTEN
 from traceviz.sources.complete import COMPLETED, NOT_COMPLETED
 from traceviz.sources.connection import split_url
+from traceviz.sources.forgotten import FORGOTTEN
 from traceviz.sources.query import ANSWER_CUT_OFF, LIMIT_LOWERED, Jaeger
 from traceviz.sources.search import Search
 
