@@ -326,6 +326,7 @@ def test_a_producer_whose_consumer_was_not_seen_ends_at_the_queue() -> None:
     ("columns", "failed"),
     [
         ({"status": "404"}, False),
+        ({"status": "404", "error": True}, False),  # which no Envoy says; a Jaeger made it of the status
         ({"status": "500"}, True),
         ({"status": "0"}, True),
         ({"status": "200", "error": True}, True),
@@ -388,3 +389,8 @@ def test_program_and_proxy_are_one_workload_where_only_the_cluster_names_the_nam
 )
 def test_grpcs_codes_are_read_in_every_spelling(text: str, number: int) -> None:
     assert read_grpc(text) == number
+
+
+def test_a_program_that_marks_its_own_4xx_as_an_error_means_it() -> None:
+    rows = (span("a", service="shop", kind="client", status="404", error=True, peer_service="stock"),)
+    assert found(*rows).failed.tolist() == [True]

@@ -26,6 +26,11 @@ class Asked:
     max_duration_ns: int | None = None
     seen: SeenDocument | None = None
 
+    @property
+    def has_conditions(self) -> bool:
+        """Whether something was asked for beside service and window."""
+        return bool(self.operation or self.tags or self.min_duration_ns or self.max_duration_ns)
+
     def document(self) -> AskedDocument:
         """The field `asked` of every JSON document."""
         return {

@@ -6,7 +6,7 @@ current-context = "prod"
 url = "https://jaeger.example.com/jaeger"
 bearer-token-file = "prod.token"          # beside this file, or ~/…, or absolute
 tenant = "acme"
-headers = { X-Scope = "traces" }
+headers = { X-Scope-OrgID = "acme" }
 since = "30m"
 """
 
@@ -216,7 +216,7 @@ def _api(value: object, folder: Path) -> str:
 
 def _headers(value: object, folder: Path) -> list[tuple[str, str]]:
     if not isinstance(value, dict) or not all(isinstance(text, str) and text for text in value.values()):
-        raise _Wrong('a table of texts like { X-Scope = "traces" }')
+        raise _Wrong('a table of texts like { X-Scope-OrgID = "acme" }')
     if not all(_HEADER_NAME.fullmatch(name) for name in value):
         raise _Wrong("a table of headers: a name holds no blank, colon or umlaut")
     return list(value.items())

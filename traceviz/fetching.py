@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from traceviz.asked import Asked
 from traceviz.errors import NothingFound, UsageError
 from traceviz.live import NOT_AS_ASKED, Plan, Reading, plan
-from traceviz.notes import Notes
+from traceviz.notes import Notes, define
 from traceviz.selection import Selection, parse_tag
 from traceviz.sources.access import DEFAULT_URL, Access
 from traceviz.sources.anonymize import Anonymizer
@@ -34,6 +34,18 @@ _LASTING = (
     *(NOT_AS_ASKED, COPIES_DIFFERED, COMPLETED, LOST, LIMIT_LOWERED),
     *(UNREADABLE_RECORD, SKIPPED_TEXT, REFUSAL),
 )
+RESUMED_ELSEWHERE = define(
+    "resumed-elsewhere",
+    "the fetch was gone on with at {count:another URL|{count} other URLs} than it was begun at",
+    """A fetch was resumed, and the Jaeger was not at the URL at which it had been.
+
+    Sign: `source` has both; the examples are those it was gone on with.
+
+    What to do: nothing, if it is the same Jaeger, behind another port-forward. If it is another one, the dump holds
+    some traces of each: fetch anew.
+    """,
+)
+
 _BLOCK = 1 << 20
 _US = 1000
 
@@ -77,7 +89,11 @@ def fetch(
             raise KeyboardInterrupt
         if writing.read.count(UNREADABLE_RECORD):
             raise nothing_readable((jaeger.url,), writing.read)
-        raise NothingFound(f"{jaeger.url} has no trace for what was asked", "Ask for a longer time: --since 6h")
+        raise NothingFound(
+            f"{jaeger.url} has no trace for what was asked",
+            "Ask for a longer time, with --since"
+            + (", or with fewer conditions" if planned.asked.has_conditions else ""),
+        )
 
 
 def resume(access: Access, wanted: Wanted, path: str | os.PathLike[str], oversight: Oversight | None = None) -> Fetched:
@@ -98,6 +114,7 @@ def resume(access: Access, wanted: Wanted, path: str | os.PathLike[str], oversig
         with Jaeger(access, wanted.api, Selection(tags=wanted.tags).extra_tags) as jaeger:
             planned = plan(jaeger, wanted, time.time_ns())
             source = tuple(dict.fromkeys((*asked.source, jaeger.url)))
+            jaeger.notes.add(RESUMED_ELSEWHERE, len(source) - 1, source[1:])
             planned = replace(planned, asked=replace(planned.asked, source=source))
             writing = _Writing(jaeger, planned, wanted.complete, access.parallel, oversight or Oversight(), None)
             writing.go_on(dump)

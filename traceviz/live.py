@@ -29,7 +29,7 @@ from traceviz.when import rfc3339
 
 LIMIT_HIT = define(
     "limit-hit",
-    "the limit was reached: these are the newest {count} {count:trace|traces} of the window, there may be older ones; "
+    "the limit was reached: only the newest of the window are here, {count} {count:trace|traces}; for older ones "
     "raise --limit, use --all or shorten --since",
     """The newest traces were read, as many as were allowed, and there may be more in the window.
 

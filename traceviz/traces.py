@@ -70,13 +70,13 @@ class Traces:
         source = listed(self.asked.source)
         if not self.gathered.spans and self.asked.from_ns is None:
             return NothingFound(f"{source} holds no trace")
-        if not self.gathered.spans:
-            return NothingFound(f"{source} has no trace for what was asked", "Ask for a longer time: --since 6h")
-        if self.asked.operation or self.asked.tags or self.asked.min_duration_ns or self.asked.max_duration_ns:
+        if self.asked.has_conditions:
             return NothingFound(
                 f"none of the traces in {source} has a span with all that was asked for",
-                "Operation, durations and tags have to be on one and the same span of the service",
+                "Operation, durations and tags have to be on one and the same span of the service, in the window",
             )
+        if not self.gathered.spans:
+            return NothingFound(f"{source} has no trace for what was asked", "Ask for a longer time, with --since")
         return NothingFound(
             f"none of the traces in {source} lies in the window asked for",
             "Leave out --since, --from and --to, or make the window longer",

@@ -9,6 +9,7 @@ import numpy as np
 
 from traceviz import envoy
 from traceviz.reconstruct import Forest
+from traceviz.roles import from_proxy
 from traceviz.spans import Bools, Ints
 
 #: gRPC's status codes by number; the failing ones are a server's fault (semantic conventions for servers).
@@ -54,7 +55,8 @@ class Outcomes:
 
 def outcomes(forest: Forest) -> Outcomes:
     """Failed is: error tag or status ERROR, HTTP 0 or at least 500, gRPC 2 4 8 12 13 14 15, or a flag of Envoy's
-    but DI and RFCF; DC only where nothing or a 5xx was answered. A 4xx alone is no failure."""
+    but DI and RFCF; DC only where nothing or a 5xx was answered. A 4xx alone is no failure, nor is a proxy's that is
+    marked as one."""
     spans, texts = forest.spans, forest.spans.texts
     flags, status_text = spans.tag("flags"), spans.tag("status")
     status = envoy.look_up(status_text, texts, _http_status, np.int64)
@@ -67,7 +69,10 @@ def outcomes(forest: Forest) -> Outcomes:
     strange = envoy.table(flags, texts, lambda text: bool(_strange(text)), np.bool_)
 
     no_answer = (status == 0) | (status >= 500)
-    failed = spans.error | no_answer | np.isin(grpc, GRPC_FAILURES) | refused
+    # Of a proxy's 4xx the mark says nothing more: Envoy makes none, and Jaeger up to 1.76 makes one over /api/v3 for
+    # every client's 4xx that nobody marked.
+    refusal = from_proxy(spans) & (status >= 400) & (status < 500)
+    failed = (spans.error & ~refusal) | no_answer | np.isin(grpc, GRPC_FAILURES) | refused
     return Outcomes(
         status=status,
         grpc=grpc,

@@ -123,4 +123,4 @@ def test_graph_counts_all_of_them_and_needs_no_more_memory_than_for_half(held: H
         assert (document["seen"]["share"], document["seen"]["full"], document["seen"]["failed"]) == (1, [], [])
         assert {note["code"] for note in document["notes"]} == EXPECTED
         peaks_mb.append(peak_mb)
-    assert peaks_mb[1] < 1.15 * peaks_mb[0]
+    assert peaks_mb[1] < 1.2 * peaks_mb[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from traceviz.errors import UsageError
 DEFAULT_URL = "http://localhost:16686"
 DEFAULT_TENANT_HEADER = "x-tenant"
 
+#: What the name of a header may be made of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ONE_LOGIN = "One request has one Authorization: leave all but one of them out"
 
 
@@ -58,6 +61,8 @@ class Access:
             raise UsageError(
                 "--ca-cert and --insecure exclude each other", "With --insecure no certificate is looked at"
             )
+        if not _TOKEN.fullmatch(self.tenant_header):
+            raise UsageError("--tenant-header is no name of a header", "It reads like x-tenant")
         if self.timeout_s <= 0:
             raise UsageError("--timeout 0 would wait for nothing", "Give a duration like 60s")
         if self.parallel < 1:

@@ -77,7 +77,8 @@ INTERRUPTED = define(
     "reading was interrupted, what had come by then is used",
     """Ctrl-C was pressed while traces were being read.
 
-    Sign: `seen` in the JSON says which part of the window was read; it was read from its newest end.
+    Sign: `seen` in the JSON says which part of the window was read for every service. One service is read after the
+    other, gateways first, each from its newest end: of several, traces may have come from a part that is not in it.
 
     What to do: nothing, or ask again; `fetch --resume` goes on where it stopped.
     """,

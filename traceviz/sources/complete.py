@@ -28,7 +28,8 @@ COMPLETED = define(
 NOT_COMPLETED = define(
     "not-asked-again",
     "{count} more {count:trace|traces} with parents missing {count:was|were} not asked for by id: see --complete",
-    """Asking for traces by their ids had brought spans that the search had left out, and the bound was reached.
+    """Traces in which parents are missing are asked for again by their ids, up to a bound, and it was reached while that
+    brought spans, or before it was known to bring none.
 
     What to do: a larger `--complete`, which costs a request for every such trace.
     """,
@@ -78,5 +79,5 @@ def complete(
                 if in_vain >= _IN_VAIN and not grown:
                     break
     jaeger.notes.add(COMPLETED, grown)
-    if grown and asked >= bound:
+    if asked >= bound > 0 and (grown or in_vain < _IN_VAIN):
         jaeger.notes.add(NOT_COMPLETED, len(wanted) - asked)
