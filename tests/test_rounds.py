@@ -192,10 +192,11 @@ def test_a_round_that_fails_is_said_in_a_line_and_the_next_one_goes_on() -> None
         _, said, _ = interrupted(process)
     assert [document["counts"]["traces"] for document in documents] == [100, 100, 100]
     assert documents[-1]["seen"]["share"] == 1.0
+    assert {note["code"]: note["count"] for note in documents[-1]["notes"]}["round-failed"] == 2
     failures = said.splitlines()
     assert len(failures) == 2
     for failure in failures:
-        assert re.match(r"\d\d:\d\d:\d\d UTC http://.* 500.*; the next round makes up for it$", failure)
+        assert re.match(r"\d\d:\d\d:\d\d UTC http://.* 500.*; the next round asks for this time, too$", failure)
 
 
 def test_a_first_round_that_fails_ends_it() -> None:

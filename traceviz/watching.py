@@ -90,6 +90,20 @@ TRACES_GONE = define(
     """,
 )
 
+ROUND_FAILED = define(
+    "round-failed",
+    "{count} {count:round|rounds} of the watch failed, and a later one asked for what began then",
+    """The Jaeger did not answer in a round, so that the next one asked for that time as well.
+
+    Sign: the examples are when that was.
+
+    Cause: a Jaeger or a port-forward that was restarted, a network that was away.
+
+    What to do: nothing, where the Jaeger keeps its traces on disk. One that keeps them in memory and was restarted has
+    lost what had not been asked for before.
+    """,
+)
+
 DEFAULT_SETTLE_NS = 30 * 10**9
 
 #: What is said of the question, not of traces: true once, however often it is asked.
@@ -151,6 +165,10 @@ class Watch:
         self._add_settled(shown)
         shown.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen)
         return shown
+
+    def fail(self, now_ns: int) -> None:
+        """Take note of a round that came to nothing."""
+        self._newest_slice(max(now_ns, self.shown_to_ns)).report.notes.add(ROUND_FAILED, 1, [rfc3339(now_ns)])
 
     def _let_go(self, instant_ns: int) -> int:
         """Forget the steps that ended before an instant. When the first one that is left begins."""

@@ -87,8 +87,10 @@ class Rounds(Run):
                 except TracevizError as trouble:
                     if not self._rounds:
                         raise
+                    now_ns = time.time_ns()
+                    self._watch.fail(now_ns)
                     said = " ".join(str(trouble).split())
-                    say(f"{_clock(time.time_ns())} {said}; the next round makes up for it")
+                    say(f"{_clock(now_ns)} {said}; the next round asks for this time, too")
                 else:
                     self._rounds += 1
                     if self.held(product.rows):

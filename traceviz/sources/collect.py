@@ -192,9 +192,11 @@ class Collection:
                 ahead = line[: 2 * self._parallel]
                 for question in ahead:
                     question.answer = question.answer or workers.submit(self._ask, question)
-                wait([q.answer for q in ahead if q.answer and not q.answer.done()], _LOOK_S, FIRST_COMPLETED)
+                if not line[0].settled:
+                    wait([q.answer for q in ahead if q.answer and not q.settled], _LOOK_S, FIRST_COMPLETED)
                 line = [part for question in ahead for part in self._parts(question)] + line[len(ahead) :]
-                while line and (answer := line[0].answer) and line[0].settled and not self._oversight.stop.is_set():
+                # One at a time, so that meanwhile no worker is without a question.
+                if (answer := line[0].answer) and line[0].settled and not self._oversight.stop.is_set():
                     question = line.pop(0)
                     try:
                         page = answer.result()
