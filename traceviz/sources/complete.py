@@ -28,7 +28,7 @@ COMPLETED = define(
 NOT_COMPLETED = define(
     "not-asked-again",
     "{count} more {count:trace|traces} with parents missing {count:was|were} not asked for by id: see --complete",
-    """Traces in which parents are missing are asked for again by their ids, up to a bound, and it was reached while that
+    """Traces in which parents are missing are asked for again by id, up to a bound, and it was reached while that
     brought spans, or before it was known to bring none.
 
     What to do: a larger `--complete`, which costs a request for every such trace.
