@@ -45,6 +45,14 @@ def rows_of(spans: Spans) -> list[Row]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A temporary folder that no other test writes to at the same time."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("join"))
+    yield
+    tempfile.tempdir = before
+
+
 def folders() -> set[pathlib.Path]:
     return set(pathlib.Path(tempfile.gettempdir()).glob("traceviz-*"))
 

@@ -218,8 +218,7 @@ def _told(jaeger: Jaeger, names: Sequence[str], parallel: int) -> Iterator[_Oper
     failed: list[SourceFailed] = []
     in_a_row = came = 0
     with Workers[list[tuple[str, str]]](parallel) as workers:
-        answers = [(service, workers.submit(jaeger.operations, service)) for service in names]
-        for number, (service, answer) in enumerate(answers, start=1):
+        for number, (service, answer) in enumerate(workers.in_order(jaeger.operations, names), start=1):
             try:
                 found = answer.result()
             except SourceFailed as failure:
@@ -231,9 +230,7 @@ def _told(jaeger: Jaeger, names: Sequence[str], parallel: int) -> Iterator[_Oper
                 came += len(found)
                 yield from ((service, name, _kind(kind)) for name, kind in found)
             if in_a_row == _FAILURES_IN_A_ROW:
-                for _, left in answers[number:]:
-                    left.cancel()
-                jaeger.notes.add(OPERATIONS_FAILED, len(answers) - number)
+                jaeger.notes.add(OPERATIONS_FAILED, len(names) - number)
                 break
     if failed and not came:
         raise failed[0]

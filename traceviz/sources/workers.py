@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class Workers(Generic[Result]):
@@ -34,6 +36,18 @@ class Workers(Generic[Result]):
         future: Future[Result] = Future()
         self._waiting.put((future, function, arguments))
         return future
+
+    def in_order(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Future[Result]]]:
+        """The items with what comes of them, in their order. Only so many are begun before the first one was taken as
+        there are threads: whoever stops taking them stops the work."""
+        ahead: deque[tuple[Item, Future[Result]]] = deque()
+        for item in items:
+            ahead.append((item, self.submit(function, item)))
+            if len(ahead) == len(self._threads):
+                yield ahead.popleft()
+        yield from ahead
 
     def _work(self) -> None:
         while task := self._waiting.get():
