@@ -103,6 +103,7 @@ def test_collecting_takes_little_longer_than_the_same_requests_alone(
     file = tmp_path / "given.json"
     with RealJaeger(tmp_path, version) as jaeger:
         traffic.send(jaeger.zipkin_url, traffic.traces(TRACES, from_ns, to_ns - 10**9))
+        traffic.wait_until_stored(jaeger.url, [traffic.trace_id(number) for number in range(TRACES)])
         asked = asked_of(jaeger, window, file)
         headers = {name: asked.headers[0][name] for name in ("User-Agent", "Accept", "Accept-Encoding")}
         file.write_text(json.dumps(window | {"url": jaeger.url, "paths": asked.asked, "headers": headers}))

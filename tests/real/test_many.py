@@ -58,6 +58,7 @@ def holding(jaeger: RealJaeger) -> Holding:
 
     traffic.send(jaeger.zipkin_url, noted())
     assert len(starts_us) == TRACES
+    traffic.wait_until_stored(jaeger.url, list(starts_us))
     return Holding(jaeger, starts_us, from_ns, to_ns)
 
 

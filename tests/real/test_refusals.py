@@ -23,8 +23,9 @@ def jaeger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     version: Version = request.param
     now_ns = time.time_ns()
     with RealJaeger(tmp_path_factory.mktemp("refusals"), version) as jaeger:
-        some = traffic.traces(TRACES, now_ns - 60 * 10**9, now_ns - 10**9)
+        some = list(traffic.traces(TRACES, now_ns - 60 * 10**9, now_ns - 10**9))
         traffic.send(jaeger.zipkin_url, map(_refused, some))
+        traffic.wait_until_stored(jaeger.url, [spans[0]["traceId"] for spans in some])
         yield jaeger
 
 

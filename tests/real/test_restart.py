@@ -37,6 +37,7 @@ class Sent:
 
     def to(self, jaeger: RealJaeger) -> None:
         traffic.send(jaeger.zipkin_url, self.traces())
+        traffic.wait_until_stored(jaeger.url, [spans[0]["traceId"] for spans in self.traces()])
 
     def another(self) -> list[dict[str, Any]]:
         """A trace from before all of these."""

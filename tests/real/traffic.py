@@ -9,6 +9,10 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
+from tests.real.processes import wait_until
+
 SERVICES = ("istio-ingressgateway", "storefront", "basket", "pricing", "stock")
 #: What the proxies of a trace report: the gateway its caller half, the last one its callee half, the others both.
 SPANS = 2 * len(SERVICES) - 2
@@ -104,3 +108,15 @@ def _post(connection: HTTPConnection, path: str, spans: Sequence[dict[str, Any]]
     answer = connection.getresponse()
     said = answer.read()
     assert answer.status in (200, 202), said[:500]
+
+
+def wait_until_stored(url: str, trace_ids: Sequence[str]) -> None:
+    """Wait until the last of these traces can be asked for whole. What is posted waits in a queue of Jaeger v1's
+    collector, which has room for 2,000 spans."""
+    last = trace_ids[-2_000 // SPANS :]
+    wait_until(lambda: all(_spans(url, trace_id) == SPANS for trace_id in last), 60, f"{url} has all that was sent")
+
+
+def _spans(url: str, trace_id: str) -> int:
+    answer = requests.get(f"{url}/api/traces/{trace_id}", params={"raw": "true"}, timeout=60)
+    return len(answer.json()["data"][0]["spans"]) if answer.status_code == 200 else 0
