@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import graphviz
 
-from traceviz import fetching, when
+from traceviz import fetching
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
 from traceviz.errors import NothingFound, UsageError
@@ -18,14 +17,13 @@ from traceviz.fetching import Fetched
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
-from traceviz.selection import parse_tag
 from traceviz.sources.access import Access
 from traceviz.sources.anonymize import Anonymizer
 from traceviz.sources.dump import is_begun
 from traceviz.sources.names import shown
 from traceviz.spans import concat
 from traceviz.target import jaeger_meant, open_target
-from traceviz.wanted import DEFAULT_COMPLETE, Wanted
+from traceviz.wanted import DEFAULT_COMPLETE, read_wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +69,8 @@ def load(
 
     Everything is held in memory. Raises a `TracevizError` where nothing could be reached, read or found.
     """
-    wanted = _wanted(service, operation, min_duration, max_duration, tags, since, from_, to)
-    wanted = replace(wanted, limit=limit, everything=everything, complete=complete, api=api, ui_url=ui_url)
+    conditions = (service, operation, min_duration, max_duration, _written(tags), since, from_, to)
+    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url)
     with open_target([target] if isinstance(target, str) else target, wanted, access) as traces:
         batches = list(traces.batches())
         if not batches:
@@ -115,8 +113,8 @@ def fetch(
 
     Raises a `TracevizError` where nothing could be reached or found, or the file cannot be written.
     """
-    wanted = _wanted(service, operation, min_duration, max_duration, tags, since, from_, to)
-    wanted = replace(wanted, limit=limit, everything=everything, complete=complete, api=api, ui_url=ui_url)
+    conditions = (service, operation, min_duration, max_duration, _written(tags), since, from_, to)
+    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url)
     jaeger = jaeger_meant([url], access or Access())
     if jaeger is None:
         raise UsageError(f"{shown(url)} is no URL of a Jaeger", "It begins with http:// or https://")
@@ -143,20 +141,5 @@ def to_graphviz(report: Report, *, theme: Literal["light", "dark"] = "light") ->
     return graphviz.Source(str(render(report, "dot", theme=theme)))
 
 
-def _wanted(
-    service: str | None,
-    operation: str | None,
-    min_duration: str | None,
-    max_duration: str | None,
-    tags: Mapping[str, str] | None,
-    since: str | None,
-    from_: str | None,
-    to: str | None,
-) -> Wanted:
-    """Which traces are meant, and when. Raises UsageError for times and tags that cannot be read."""
-    now = time.time_ns()
-    durations = (None if text is None else when.parse_duration(text) for text in (since, min_duration, max_duration))
-    since_ns, shortest_ns, longest_ns = durations
-    from_ns, to_ns = (None if text is None else when.parse_instant(text, now) for text in (from_, to))
-    named = tuple(parse_tag(f"{name}={value}") for name, value in (tags or {}).items())
-    return Wanted(service, operation, shortest_ns, longest_ns, named, since_ns, from_ns, to_ns)
+def _written(tags: Mapping[str, str] | None) -> list[str]:
+    return [f"{name}={value}" for name, value in (tags or {}).items()]

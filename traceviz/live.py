@@ -90,6 +90,9 @@ class Keeps:
         selection = self._selection
         assert selection.from_ns is not None
         assert selection.to_ns is not None
+        kept = selection.whole_traces(spans)
+        if kept.all():
+            return kept
         # Searches ask for a little more than the window, of storages that may count in ms; tags are not asked for.
         from_ns, to_ns = selection.from_ns - 2 * OVERLAP_NS, selection.to_ns + 2 * OVERLAP_NS
         nearly = replace(selection, tags=(), from_ns=from_ns, to_ns=to_ns)
@@ -99,7 +102,7 @@ class Keeps:
             wrong = {spans.trace_ids[i] for i in spans.trace[~served].tolist()} - self._left_out
             self._left_out |= wrong
             self._notes.add(NOT_AS_ASKED, len(wrong), sorted(wrong)[:EXAMPLES])
-        return selection.whole_traces(spans)
+        return kept
 
 
 @dataclass(frozen=True)

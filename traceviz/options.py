@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from traceviz import when
 from traceviz.connecting import connection
-from traceviz.selection import parse_tag
-from traceviz.wanted import DEFAULT_COMPLETE, DEFAULT_LIMIT, Wanted
+from traceviz.wanted import DEFAULT_COMPLETE, DEFAULT_LIMIT
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -114,41 +111,3 @@ def _decorated(command: _Command, options: Sequence[Callable[[_Command], _Comman
     for decorate in reversed(options):
         command = decorate(command)
     return command
-
-
-def wanted(
-    service: str | None,
-    operation: str | None,
-    min_duration: str | None,
-    max_duration: str | None,
-    tags: tuple[str, ...],
-    since: str | None,
-    from_: str | None,
-    to: str | None,
-    limit: int | None,
-    everything: bool,
-    complete: int,
-    api: Literal["auto", "v3", "v1"],
-    ui_url: str | None,
-) -> Wanted:
-    """The options of `selection` as a Wanted. Raises UsageError for times and tags that cannot be read."""
-    now = time.time_ns()
-    return Wanted(
-        service=service,
-        operation=operation,
-        min_duration_ns=_duration(min_duration),
-        max_duration_ns=_duration(max_duration),
-        tags=tuple(parse_tag(tag) for tag in tags),
-        since_ns=_duration(since),
-        from_ns=None if from_ is None else when.parse_instant(from_, now),
-        to_ns=None if to is None else when.parse_instant(to, now),
-        limit=limit,
-        everything=everything,
-        complete=complete,
-        api=api,
-        ui_url=ui_url,
-    )
-
-
-def _duration(text: str | None) -> int | None:
-    return None if text is None else when.parse_duration(text)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from traceviz import when
 from traceviz.errors import UsageError
+from traceviz.selection import parse_tag
 
 DEFAULT_SINCE_NS = 3_600 * 10**9
 DEFAULT_LIMIT = 1000
@@ -58,3 +62,42 @@ class Wanted:
         if self.from_ns is not None and to_ns is not None and self.from_ns >= to_ns:
             raise UsageError("the window ends before it begins", "See --since, --from and --to")
         return self.from_ns, to_ns
+
+
+def read_wanted(
+    service: str | None,
+    operation: str | None,
+    min_duration: str | None,
+    max_duration: str | None,
+    tags: Iterable[str],
+    since: str | None,
+    from_: str | None,
+    to: str | None,
+    limit: int | None,
+    everything: bool,
+    complete: int,
+    api: Literal["auto", "v3", "v1"],
+    ui_url: str | None,
+) -> Wanted:
+    """A Wanted from texts, as options and arguments of the library have them: durations like 10m, instants as
+    `parse_instant` reads them, tags NAME=VALUE. Raises UsageError for what cannot be read."""
+    now = time.time_ns()
+    return Wanted(
+        service=service,
+        operation=operation,
+        min_duration_ns=_duration(min_duration),
+        max_duration_ns=_duration(max_duration),
+        tags=tuple(parse_tag(tag) for tag in tags),
+        since_ns=_duration(since),
+        from_ns=None if from_ is None else when.parse_instant(from_, now),
+        to_ns=None if to is None else when.parse_instant(to, now),
+        limit=limit,
+        everything=everything,
+        complete=complete,
+        api=api,
+        ui_url=ui_url,
+    )
+
+
+def _duration(text: str | None) -> int | None:
+    return None if text is None else when.parse_duration(text)

@@ -22,11 +22,11 @@ from traceviz.documents import AnyDocument, ErrorsDocument, GraphDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.notes import NoteDocument
-from traceviz.options import wanted
 from traceviz.render import FORMATS, format_of_file, render
 from traceviz.render.text import notes_text
 from traceviz.render.words import clean
 from traceviz.target import open_target
+from traceviz.wanted import read_wanted
 
 EXPRESSION_HELD = 79
 INTERRUPTED = 130
@@ -50,7 +50,7 @@ class Delivery:
         self._file = None if file is None else Path(file)
         self._format = _format(options.pop("format"), file, formats)
         self._color = _color(options.pop("color"))
-        self.wanted = wanted(**options)
+        self.wanted = read_wanted(**options)
         if FORMATS[self._format].binary and self._file is None and sys.stdout.isatty():
             raise UsageError(
                 f"{self._format} is binary and does not go to a terminal", f"Name a file: -O graph.{self._format}"

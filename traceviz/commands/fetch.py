@@ -13,9 +13,10 @@ from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned, access
 from traceviz.errors import UsageError
 from traceviz.notes import Number
-from traceviz.options import selection, wanted
+from traceviz.options import selection
 from traceviz.sources.anonymize import Anonymizer
 from traceviz.sources.dump import is_begun
+from traceviz.wanted import read_wanted
 
 
 @click.command(cls=Sectioned)
@@ -45,7 +46,7 @@ def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any)
             "--resume and --anonymize exclude each other: other pseudonyms would stand in the rest of the file",
             "Fetch as it is, or anonymize from the beginning",
         )
-    what = wanted(**options)
+    what = read_wanted(**options)
     try:
         with overseen(quiet) as oversight:
             if resume and is_begun(file):

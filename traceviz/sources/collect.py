@@ -126,7 +126,7 @@ class _Question:
 
 @dataclass(frozen=True)
 class Collected:
-    """The traces of one answer that had not come before, or not with all their spans. `traces` are their ids."""
+    """The traces of one answer that had not come before, or not with all their spans, and the answer itself."""
 
     body: bytes
     spans: Spans

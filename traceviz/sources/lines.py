@@ -15,10 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from traceviz.notes import Notes
-from traceviz.sources import scan
 from traceviz.sources.fields import UNDECODABLE, UNREADABLE_RECORD, Unreadable, trace_id, what_is_wrong
-from traceviz.sources.reader import CUT_OFF, REFUSAL, SKIPPED_TEXT, unzipped
-from traceviz.sources.split import Record, split
+from traceviz.sources.reader import note_no_record, unzipped
+from traceviz.sources.split import split
 
 
 class Line(NamedTuple):
@@ -41,7 +40,7 @@ def lines(body: bytes, name: str, notes: Notes) -> Iterator[Line]:
     last = max((at for at, record in enumerate(records) if record.what in read), default=-1)
     for at, record in enumerate(records):
         if record.what not in read:
-            _note(record, name, notes)
+            note_no_record(record, name, notes)
             continue
         try:
             data = _on_one_line(record.data)
@@ -186,17 +185,3 @@ def _on_one_line(data: bytes) -> bytes:
         return msgspec.json.format(data, indent=-1)
     msgspec.json.decode(data, type=msgspec.Raw)
     return data
-
-
-def _note(record: Record, name: str, notes: Notes) -> None:
-    """Say what is no trace."""
-    text = f"{name}: {record.path}: {scan.shown(record.data)}"
-    if record.what == "refusal":
-        notes.add(REFUSAL, 1, [text])
-    elif record.what == "junk":
-        notes.add(SKIPPED_TEXT, 1, [text])
-    elif record.what == "cut":
-        notes.add(CUT_OFF, 1, [f"{name}: {record.path}: it breaks off: {scan.shown(record.data[-40:])}"])
-    else:
-        what = f"expected a trace or a span, got {scan.shown(record.data)}"
-        notes.add(UNREADABLE_RECORD, 1, [f"{name}: {record.path}: {what}"])

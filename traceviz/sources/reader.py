@@ -86,7 +86,7 @@ def read_stream(
             if header and headers is not None:
                 headers.append(header)
         else:
-            _note(record, name, builder.notes)
+            note_no_record(record, name, builder.notes)
         if len(builder) >= chunk_spans:
             yield builder.build()
             builder = SpansBuilder(texts.current(), extra_tags)
@@ -176,8 +176,8 @@ def _header(record: Record, name: str, notes: Notes) -> Header | None:
     return header
 
 
-def _note(record: Record, name: str, notes: Notes) -> None:
-    """Count what is not a record."""
+def note_no_record(record: Record, name: str, notes: Notes) -> None:
+    """Count what is no trace and no span: refusals, text that is no JSON, the end of a stream that broke off."""
     text = f"{name}: {record.path}: {scan.shown(record.data)}"
     if record.what == "junk":
         notes.add(SKIPPED_TEXT, 1, [text])
@@ -185,7 +185,7 @@ def _note(record: Record, name: str, notes: Notes) -> None:
         notes.add(CUT_OFF, 1, [f"{name}: {record.path}: it breaks off: {scan.shown(record.data[-40:])}"])
     elif record.what == "refusal":
         notes.add(REFUSAL, 1, [text])
-    elif record.what == "other":
+    else:
         what = f"expected a trace or a span, got {scan.shown(record.data)}"
         notes.add(UNREADABLE_RECORD, 1, [f"{name}: {record.path}: {what}"])
 
