@@ -7,11 +7,11 @@ from typing import Literal
 import pytest
 
 from tests.unruly import WINDOW, Behaviour, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.oversight import Oversight
 from traceviz.errors import TracevizError
 from traceviz.live import open_jaeger
 from traceviz.notes import Notes
-from traceviz.sources.access import Access
-from traceviz.sources.oversight import Oversight
 from traceviz.traces import Traces
 from traceviz.wanted import Wanted
 

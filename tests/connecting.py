@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unruly import Unruly
-from traceviz.sources.access import Access
-from traceviz.sources.connection import Connection
-from traceviz.sources.refusals import Answer as ReadAnswer
+from traceviz.asking.access import Access
+from traceviz.asking.connection import Connection
+from traceviz.asking.refusals import Answer as ReadAnswer
 
 ROUTE = "/api/v3/services"
 PLAIN = "text/plain; charset=utf-8"

@@ -16,9 +16,9 @@ import trustme
 
 from tests.commands import called, installed, started
 from tests.unruly import WINDOW, Behaviour, Exchange, cut, for_searches, good, refusing_url, silent, unruly
+from traceviz.asking.access import Access
 from traceviz.demo.answers import Answer
 from traceviz.errors import UsageError
-from traceviz.sources.access import Access
 
 PLAIN = "text/plain; charset=utf-8"
 ASKED = ("--from", str(WINDOW[0]), "--to", str(WINDOW[1] + 1))

@@ -19,18 +19,18 @@ from traceviz import Report, envoy
 from traceviz.analyze.report import report
 from traceviz.asked import Asked
 from traceviz.documents import SeenDocument
+from traceviz.keeping.anonymize import NOT_ANONYMIZED, Anonymizer
+from traceviz.keeping.harmless import KEPT_TAGS
+from traceviz.keeping.pseudonyms import Pseudonyms
+from traceviz.keeping.renaming import Renaming
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
 from traceviz.sources import gather, read_stream
-from traceviz.sources.anonymize import NOT_ANONYMIZED, Anonymizer
 from traceviz.sources.fields import same_trace, trace_id
-from traceviz.sources.harmless import KEPT_TAGS
 from traceviz.sources.header import Header
 from traceviz.sources.lines import lines
 from traceviz.sources.names import gateway_like
-from traceviz.sources.pseudonyms import Pseudonyms
 from traceviz.sources.reader import CUT_OFF, SKIPPED_TEXT
-from traceviz.sources.renaming import Renaming
 
 KEY = b"a key for tests"
 RECORDED = sorted(

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from tests.connecting import PLAIN, answer_of, asked
 from tests.connecting import nothing_from_outside as nothing_from_outside
 from tests.unruly import Behaviour, Unruly, always, good, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.connection import Connection
+from traceviz.asking.refusals import status_failure
 from traceviz.demo.answers import Answer
 from traceviz.errors import SourceFailed, UsageError
-from traceviz.sources.access import Access
-from traceviz.sources.connection import Connection
-from traceviz.sources.refusals import status_failure
 
 pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 

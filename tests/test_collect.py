@@ -29,15 +29,15 @@ from tests.stores import (
     memory,
 )
 from tests.unruly import Exchange, Unruly, searched, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.collect import Collection
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.query import Jaeger
+from traceviz.asking.search import Search
 from traceviz.demo.answers import Answer
 from traceviz.live import Keeps
 from traceviz.notes import Notes
 from traceviz.selection import Selection
-from traceviz.sources.access import Access
-from traceviz.sources.collect import Collection
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.query import Jaeger
-from traceviz.sources.search import Search
 from traceviz.when import parse_instant
 
 #: Storages that look at windows and limits, whatever they pick.

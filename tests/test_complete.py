@@ -13,10 +13,10 @@ import pytest
 from tests.builder import span, spans, trace_id
 from tests.stores import US, Storage, Store, Stored, StoredSpan, cutting, memory
 from tests.unruly import Exchange, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.complete import incomplete
+from traceviz.asking.oversight import Oversight
 from traceviz.live import open_jaeger
-from traceviz.sources.access import Access
-from traceviz.sources.complete import incomplete
-from traceviz.sources.oversight import Oversight
 from traceviz.wanted import Wanted
 
 BEGIN_US = 1_700_000_000_000_000

@@ -14,11 +14,11 @@ import pytest
 from tests.connecting import PLAIN, ROUTE, answer_of, asked
 from tests.connecting import nothing_from_outside as nothing_from_outside
 from tests.unruly import Exchange, always, at_first, good, refusing_url, silent, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.connection import Connection, TimedOut
+from traceviz.asking.refusals import status_failure
 from traceviz.demo.answers import Answer
 from traceviz.errors import SourceFailed
-from traceviz.sources.access import Access
-from traceviz.sources.connection import Connection, TimedOut
-from traceviz.sources.refusals import status_failure
 
 pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 

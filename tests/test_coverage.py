@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from traceviz.sources.coverage import Coverage
-from traceviz.sources.windows import Window
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.windows import Window
 
 S = 10**9
 

@@ -22,8 +22,8 @@ import traceviz
 from tests.conftest import MESH, ROOT, SHARED
 from traceviz.asked import Asked
 from traceviz.errors import UsageError
+from traceviz.keeping.dump import DumpWriter, is_begun
 from traceviz.notes import Notes
-from traceviz.sources.dump import DumpWriter, is_begun
 from traceviz.sources.fields import UNREADABLE_RECORD, trace_id
 from traceviz.sources.header import UNFINISHED_FETCH, Header
 from traceviz.sources.lines import Line, lines
@@ -541,7 +541,7 @@ import resource, sys
 sys.path.insert(0, sys.argv[1])
 from traceviz.asked import Asked
 from traceviz.errors import UsageError
-from traceviz.sources.dump import DumpWriter
+from traceviz.keeping.dump import DumpWriter
 from traceviz.sources.header import Header
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -580,7 +580,7 @@ def test_where_no_room_is_left_what_was_written_is_kept_and_resumed(tmp_path: Pa
 ENDLESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from traceviz.sources.dump import DumpWriter
+from traceviz.keeping.dump import DumpWriter
 from traceviz.sources.header import Header
 with DumpWriter.create(sys.argv[2], Header(complete=False), 0) as dump:
     number = 0

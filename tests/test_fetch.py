@@ -38,9 +38,9 @@ from tests.unruly import (
     unruly,
 )
 from traceviz import fetching
+from traceviz.asking.access import Access
+from traceviz.asking.oversight import Advance, Oversight
 from traceviz.demo.answers import Answer
-from traceviz.sources.access import Access
-from traceviz.sources.oversight import Advance, Oversight
 from traceviz.wanted import Wanted
 
 PLAIN = "text/plain; charset=utf-8"

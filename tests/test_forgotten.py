@@ -8,14 +8,14 @@ import pytest
 
 from tests.stores import US, Store, Stored, StoredSpan, memory
 from tests.unruly import Exchange, good, unruly
+from traceviz.asking.access import Access
+from traceviz.asking.collect import Collection
+from traceviz.asking.connection import Connection
+from traceviz.asking.query import Jaeger
+from traceviz.asking.search import Search
 from traceviz.errors import SourceFailed
 from traceviz.live import Keeps
 from traceviz.selection import Selection
-from traceviz.sources.access import Access
-from traceviz.sources.collect import Collection
-from traceviz.sources.connection import Connection
-from traceviz.sources.query import Jaeger
-from traceviz.sources.search import Search
 from traceviz.when import parse_instant
 
 BEGIN_US = 1_700_000_000_000_000
@@ -61,7 +61,7 @@ def test_what_an_emptied_store_does_not_give_was_not_seen(searches: int) -> None
 
 
 def test_a_server_that_is_gone_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("traceviz.sources.connection._PATIENCE_S", 1.5)
+    monkeypatch.setattr("traceviz.asking.connection._PATIENCE_S", 1.5)
     with unruly(good) as server:
         connection = Connection(Access(server.url))
         connection.get("/api/services").close()

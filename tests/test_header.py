@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traceviz.asked import Asked
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.windows import Window
 from traceviz.notes import catalogue
-from traceviz.sources.coverage import Coverage
 from traceviz.sources.fields import Unreadable
 from traceviz.sources.header import UNFINISHED_FETCH, UNKNOWN_NOTE, Header
-from traceviz.sources.windows import Window
 
 TEXT = st.text(st.characters(codec="utf-8"))
 SEEN = Coverage(Window(0, 10**9), ["front"]).document()

@@ -1,4 +1,4 @@
-"""The arrows of imports: spans ◂ sources ◂ reconstruct ◂ hops ◂ analyze ◂ render ◂ target ◂ library ◂ cli."""
+"""The arrows of imports: spans ◂ sources ◂ asking ◂ reconstruct ◂ hops ◂ analyze ◂ render ◂ target ◂ library ◂ cli."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 #: From left to right and top to bottom; each may import only what stands before it. A folder is one unit.
 ORDER = (
     *("errors", "notes", "spans", "building", "documents", "when", "asked", "envoy"),
-    *("sources", "workloads", "roles", "shared_ids", "reconstruct"),
+    *("sources", "asking", "keeping", "workloads", "roles", "shared_ids", "reconstruct"),
     *("verdict", "parties", "calls", "hops"),
     *(
         "analyze",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from traceviz.sources.login import is_login_page
-from traceviz.sources.refusals import Answer, is_login, status_failure
+from traceviz.asking.login import is_login_page
+from traceviz.asking.refusals import Answer, is_login, status_failure
 
 BASE = "https://jaeger.example.com/jaeger"
 PATH = "/api/v3/services"

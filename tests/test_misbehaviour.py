@@ -177,7 +177,7 @@ def test_a_jaeger_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     behave, code, said, kept, share = TABLE[name]
     options = ASKED_WITH.get(name, "")
     if options == "LIGHT":
-        monkeypatch.setattr("traceviz.sources.query._HEAVY", 200_000)
+        monkeypatch.setattr("traceviz.asking.query._HEAVY", 200_000)
         options = ""
     token = tmp_path / "token"
     token.write_text(TOKEN.removeprefix("Bearer "))

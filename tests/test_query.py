@@ -29,13 +29,13 @@ from tests.unruly import (
     v3_only,
     without,
 )
+from traceviz.asking.access import Access
+from traceviz.asking.query import LIMIT_LOWERED, Jaeger, services_asked
+from traceviz.asking.search import Search
 from traceviz.demo import serve_recording
 from traceviz.demo.answers import Answer
 from traceviz.errors import NothingFound, SourceFailed
 from traceviz.live import LIMIT_HIT
-from traceviz.sources.access import Access
-from traceviz.sources.query import LIMIT_LOWERED, Jaeger, services_asked
-from traceviz.sources.search import Search
 
 MESH = [
     "istio-ingress",

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builder import Row, span, spans
-from traceviz.sources import seen
-from traceviz.sources.seen import SeenTraces, fingerprints, key
+from traceviz.asking import seen
+from traceviz.asking.seen import SeenTraces, fingerprints, key
 from traceviz.spans import Spans
 
 IDS = st.integers(0, 40).map(lambda n: f"{n * 0x1_0000_0001:032x}")

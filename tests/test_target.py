@@ -15,10 +15,10 @@ import traceviz
 from tests.commands import SEED, called
 from tests.conftest import MESH
 from tests.unruly import always, for_searches, good, refusing_url, unruly
+from traceviz.asking.access import Access
 from traceviz.demo import DemoJaeger, serve_recording
 from traceviz.demo.answers import Answer
 from traceviz.errors import NothingFound, NothingReadable, UsageError
-from traceviz.sources.access import Access
 from traceviz.target import open_target
 from traceviz.wanted import Wanted
 

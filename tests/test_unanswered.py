@@ -29,17 +29,17 @@ from tests.unruly import (
     unruly,
     without,
 )
+from traceviz.asking.access import Access
+from traceviz.asking.collect import COPIES_DIFFERED, FAILED, GAVE_UP, INTERRUPTED, LOST
+from traceviz.asking.complete import COMPLETED, NOT_COMPLETED
+from traceviz.asking.connection import split_url
+from traceviz.asking.forgotten import FORGOTTEN
+from traceviz.asking.query import ANSWER_CUT_OFF, LIMIT_LOWERED, Jaeger
+from traceviz.asking.search import Search
 from traceviz.demo.answers import Answer
 from traceviz.errors import SourceFailed, TracevizError, UsageError
 from traceviz.live import LIMIT_HIT, NOT_AS_ASKED, STAYED_FULL
 from traceviz.notes import catalogue
-from traceviz.sources.access import Access
-from traceviz.sources.collect import COPIES_DIFFERED, FAILED, GAVE_UP, INTERRUPTED, LOST
-from traceviz.sources.complete import COMPLETED, NOT_COMPLETED
-from traceviz.sources.connection import split_url
-from traceviz.sources.forgotten import FORGOTTEN
-from traceviz.sources.query import ANSWER_CUT_OFF, LIMIT_LOWERED, Jaeger
-from traceviz.sources.search import Search
 
 PLAIN = "text/plain; charset=utf-8"
 

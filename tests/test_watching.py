@@ -17,15 +17,15 @@ from tests.stores import US, Store, Stored, StoredSpan, memory
 from tests.unruly import RECORDING, Exchange, refusing_url, unruly
 from traceviz import Report
 from traceviz.asked import Asked
+from traceviz.asking.access import Access
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.windows import Window
 from traceviz.demo.answers import Answers
 from traceviz.demo.traces import RecordedTrace, Recording
 from traceviz.errors import NothingFound, SourceFailed, UsageError
 from traceviz.live import open_jaeger
-from traceviz.sources.access import Access
-from traceviz.sources.coverage import Coverage
 from traceviz.sources.join import gather
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.windows import Window
 from traceviz.traces import Traces
 from traceviz.wanted import Wanted
 from traceviz.watching import Watch

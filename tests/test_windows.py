@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traceviz.sources.windows import (
+from traceviz.asking.windows import (
     SHORTEST_NS,
     Window,
     common,

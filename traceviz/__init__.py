@@ -19,11 +19,11 @@ It prints nothing: what it has to say on its way goes to the logger `traceviz`, 
 import logging
 
 from traceviz.analyze.report import Report
+from traceviz.asking.access import Access
 from traceviz.errors import TracevizError
 from traceviz.fetching import Fetched
 from traceviz.library import LoadedForest, fetch, load, render, to_graphviz
 from traceviz.reconstruct import Forest
-from traceviz.sources.access import Access
 from traceviz.spans import Spans
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from traceviz import when
+from traceviz.asking.refusals import printable, without_secrets
 from traceviz.errors import UsageError
 from traceviz.sources.names import shown
-from traceviz.sources.refusals import printable, without_secrets
 
 EXAMPLE = """\
 current-context = "prod"

@@ -15,10 +15,10 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from traceviz import when
+from traceviz.asking.access import DEFAULT_TENANT_HEADER, DEFAULT_URL, Access
+from traceviz.asking.refusals import without_secrets
 from traceviz.config import Config, read_config
 from traceviz.errors import TracevizError, UsageError
-from traceviz.sources.access import DEFAULT_TENANT_HEADER, DEFAULT_URL, Access
-from traceviz.sources.refusals import without_secrets
 from traceviz.verbosity import be_verbose
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

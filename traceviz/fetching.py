@@ -8,23 +8,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from traceviz.asked import Asked
+from traceviz.asking.access import DEFAULT_URL, Access
+from traceviz.asking.collect import COPIES_DIFFERED, LOST, Collected
+from traceviz.asking.complete import COMPLETED
+from traceviz.asking.copies import without_copies
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.query import LIMIT_LOWERED, Jaeger
 from traceviz.errors import NothingFound, UsageError
+from traceviz.keeping.anonymize import Anonymizer
+from traceviz.keeping.dump import DumpWriter
 from traceviz.live import NOT_AS_ASKED, Plan, Reading, plan
 from traceviz.notes import Notes, define
 from traceviz.selection import Selection, parse_tag
-from traceviz.sources.access import DEFAULT_URL, Access
-from traceviz.sources.anonymize import Anonymizer
-from traceviz.sources.collect import COPIES_DIFFERED, LOST, Collected
-from traceviz.sources.complete import COMPLETED
-from traceviz.sources.copies import without_copies
-from traceviz.sources.coverage import Coverage
-from traceviz.sources.dump import DumpWriter
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.header import Header
 from traceviz.sources.join import gather
 from traceviz.sources.lines import lines
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.query import LIMIT_LOWERED, Jaeger
 from traceviz.sources.reader import CUT_OFF, REFUSAL, SKIPPED_TEXT, read_stream
 from traceviz.traces import nothing_readable
 from traceviz.wanted import Wanted

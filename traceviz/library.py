@@ -12,14 +12,14 @@ import graphviz
 from traceviz import fetching
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
+from traceviz.asking.access import Access
 from traceviz.errors import NothingFound, UsageError
 from traceviz.fetching import Fetched
+from traceviz.keeping.anonymize import Anonymizer
+from traceviz.keeping.dump import is_begun
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
-from traceviz.sources.access import Access
-from traceviz.sources.anonymize import Anonymizer
-from traceviz.sources.dump import is_begun
 from traceviz.sources.names import shown
 from traceviz.spans import concat
 from traceviz.target import jaeger_meant, open_target

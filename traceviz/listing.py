@@ -12,15 +12,15 @@ from traceviz.analyze.graph import aliases
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.asked import Asked
+from traceviz.asking.access import Access
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.query import Jaeger, services_asked
+from traceviz.asking.workers import Workers
 from traceviz.documents import Document, Listing, ListingCounts, Operation, OperationsDocument, ServicesDocument
 from traceviz.errors import NothingFound, NothingReadable, SourceFailed
 from traceviz.live import ONLY_ARRIVED
 from traceviz.notes import EXAMPLES, define
 from traceviz.selection import Selection
-from traceviz.sources.access import Access
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.query import Jaeger, services_asked
-from traceviz.sources.workers import Workers
 from traceviz.spans import Kind
 from traceviz.target import jaeger_meant, open_target
 from traceviz.traces import Traces, listed

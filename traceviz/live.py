@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from traceviz.asked import Asked
+from traceviz.asking.access import Access
+from traceviz.asking.collect import INTERRUPTED, Collected, Collection
+from traceviz.asking.complete import complete, incomplete
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.query import Jaeger, services_asked
+from traceviz.asking.search import Search
+from traceviz.asking.windows import OVERLAP_NS
 from traceviz.errors import UsageError
 from traceviz.notes import EXAMPLES, Notes, define
 from traceviz.selection import Selection
-from traceviz.sources.access import Access
-from traceviz.sources.collect import INTERRUPTED, Collected, Collection
-from traceviz.sources.complete import complete, incomplete
-from traceviz.sources.coverage import Coverage
 from traceviz.sources.fields import UNREADABLE_RECORD
 from traceviz.sources.join import gather
 from traceviz.sources.names import gateway_like
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.query import Jaeger, services_asked
-from traceviz.sources.search import Search
-from traceviz.sources.windows import OVERLAP_NS
 from traceviz.spans import Bools, Spans
 from traceviz.traces import Traces, nothing_readable
 from traceviz.wanted import DEFAULT_LIMIT, DEFAULT_SINCE_NS, Wanted

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from traceviz.asked import Asked
+from traceviz.asking.collect import started
 from traceviz.errors import NothingFound
 from traceviz.live import note_what_is_missing
 from traceviz.notes import define
 from traceviz.selection import Selection
-from traceviz.sources.collect import started
 from traceviz.sources.files import read_files
 from traceviz.sources.header import Header
 from traceviz.sources.join import gather

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
+from traceviz.asking.access import DEFAULT_URL, Access
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.refusals import without_secrets
 from traceviz.errors import UsageError
 from traceviz.live import open_jaeger
-from traceviz.sources.access import DEFAULT_URL, Access
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.refusals import without_secrets
 from traceviz.stored import open_files
 from traceviz.traces import Traces
 from traceviz.wanted import Wanted

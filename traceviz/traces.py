@@ -9,11 +9,11 @@ import numpy as np
 
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
+from traceviz.asking.copies import without_copies
 from traceviz.errors import NothingFound, NothingReadable
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
 from traceviz.selection import Selection
-from traceviz.sources.copies import without_copies
 from traceviz.sources.files import STDIN
 from traceviz.sources.join import Gathered
 from traceviz.spans import Spans

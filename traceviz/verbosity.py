@@ -7,7 +7,7 @@ import logging
 
 import click
 
-from traceviz.sources.refusals import printable
+from traceviz.asking.refusals import printable
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 

@@ -25,15 +25,15 @@ import numpy as np
 
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
+from traceviz.asking.query import LIMIT_LOWERED
+from traceviz.asking.seen import fingerprints, key
+from traceviz.asking.windows import Window, common, joined
 from traceviz.documents import SeenDocument, ServiceWindow
 from traceviz.errors import UsageError
 from traceviz.live import ONLY_ARRIVED
 from traceviz.notes import EXAMPLES, Notes, define
 from traceviz.reconstruct import reconstruct
 from traceviz.sources.names import GATEWAY_ASSUMED, NAMESPACE_ASSUMED
-from traceviz.sources.query import LIMIT_LOWERED
-from traceviz.sources.seen import fingerprints, key
-from traceviz.sources.windows import Window, common, joined
 from traceviz.spans import Bools, Ids, Ints, Rows, Spans
 from traceviz.traces import Traces
 from traceviz.wanted import DEFAULT_SINCE_NS, Wanted

@@ -26,8 +26,8 @@ from tests.commands import environment
 from tests.real import traffic
 from tests.real.jaegers import RealJaeger, Version
 from tests.unruly import Exchange, Unruly, unruly
+from traceviz.asking.search import Api
 from traceviz.demo.answers import Answer
-from traceviz.sources.search import Api
 
 pytestmark = pytest.mark.bench
 
@@ -38,8 +38,8 @@ PARALLEL = 4
 
 COLLECT = """
 from traceviz.live import open_jaeger
-from traceviz.sources.access import Access
-from traceviz.sources.oversight import Oversight
+from traceviz.asking.access import Access
+from traceviz.asking.oversight import Oversight
 from traceviz.wanted import Wanted
 began, worked = time.perf_counter(), time.process_time()
 wanted = Wanted("istio-ingress", from_ns=given["from_ns"], to_ns=given["to_ns"], everything=True, api=given["api"])

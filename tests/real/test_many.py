@@ -16,8 +16,8 @@ import pytest
 from tests.commands import Ended, started
 from tests.real import traffic
 from tests.real.jaegers import RealJaeger, Version
-from traceviz.sources.collect import PAGE
-from traceviz.sources.search import Api
+from traceviz.asking.collect import PAGE
+from traceviz.asking.search import Api
 
 pytestmark = pytest.mark.real
 

@@ -10,14 +10,14 @@ import click
 from click.core import ParameterSource
 from requests.utils import get_environ_proxies, select_proxy
 
+from traceviz.asking.credentials import netrc_login, shown_name
+from traceviz.asking.refusals import without_secrets
 from traceviz.commands.delivery import echo, say
 from traceviz.config import EXAMPLE, KEYS, config_path, read_config, use
 from traceviz.connecting import Sectioned, access, context_in_force, settle
 from traceviz.errors import UsageError
 from traceviz.options import selection
 from traceviz.render.words import clean
-from traceviz.sources.credentials import netrc_login, shown_name
-from traceviz.sources.refusals import without_secrets
 
 
 class _ShowsWithoutCommand(click.Group):

@@ -12,10 +12,10 @@ from traceviz.commands.delivery import INTERRUPTED, say, say_notes
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned, access
 from traceviz.errors import UsageError
+from traceviz.keeping.anonymize import Anonymizer
+from traceviz.keeping.dump import is_begun
 from traceviz.notes import Number
 from traceviz.options import selection
-from traceviz.sources.anonymize import Anonymizer
-from traceviz.sources.dump import is_begun
 from traceviz.wanted import read_wanted
 
 

@@ -19,6 +19,7 @@ import click
 from rich.cells import cell_len
 
 from traceviz.analyze.report import Report
+from traceviz.asking.oversight import Oversight
 from traceviz.commands.delivery import EXPRESSION_HELD, TABLES, Product, Run, say, say_notes, silence, unwritable
 from traceviz.commands.waiting import progress
 from traceviz.errors import TracevizError, UsageError
@@ -26,7 +27,6 @@ from traceviz.live import open_jaeger
 from traceviz.notes import NoteDocument
 from traceviz.render.export import to_json_line
 from traceviz.render.text import notes_text
-from traceviz.sources.oversight import Oversight
 from traceviz.traces import Traces
 from traceviz.wanted import Wanted
 from traceviz.watching import DEFAULT_SETTLE_NS, Watch

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
+from traceviz.asking.oversight import Advance, Oversight
 from traceviz.notes import Number
-from traceviz.sources.oversight import Advance, Oversight
 
 _MB = 10**6
 _PATIENCE_S = 0.5  # what takes no longer needs no progress

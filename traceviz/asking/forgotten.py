@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from traceviz.asking.query import Jaeger
+from traceviz.asking.search import Search
+from traceviz.asking.windows import OVERLAP_NS
 from traceviz.errors import SourceFailed
 from traceviz.notes import define
-from traceviz.sources.query import Jaeger
-from traceviz.sources.search import Search
-from traceviz.sources.windows import OVERLAP_NS
 from traceviz.spans import Spans
 
 FORGOTTEN = define(

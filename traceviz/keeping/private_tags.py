@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from traceviz.sources.harmless import KEPT_TAGS
-from traceviz.sources.renaming import Renaming
+from traceviz.keeping.harmless import KEPT_TAGS
+from traceviz.keeping.renaming import Renaming
 
 _Rule = Callable[[Renaming, str], str]
 

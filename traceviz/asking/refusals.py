@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import requests
 
+from traceviz.asking.credentials import Secrets
+from traceviz.asking.login import is_login_page, leads_to_login
 from traceviz.errors import SourceFailed, UsageError
-from traceviz.sources.credentials import Secrets
-from traceviz.sources.login import is_login_page, leads_to_login
 
 _FORWARD = "kubectl -n istio-system port-forward svc/tracing 16686:80, then --url http://localhost:16686/jaeger"
 _IN_A_MESH = f"In an Istio mesh: {_FORWARD}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from traceviz.asking.access import Access
+from traceviz.asking.credentials import shown_name
 from traceviz.errors import UsageError
-from traceviz.sources.access import Access
-from traceviz.sources.credentials import shown_name
 
 
 def verification(access: Access) -> bool | str | None:

@@ -16,12 +16,12 @@ from typing import Any
 import msgspec
 
 from traceviz.documents import SeenDocument, ServiceWindow
+from traceviz.keeping.private_tags import NESTED, PrivateTags
+from traceviz.keeping.pseudonyms import Pseudonyms
+from traceviz.keeping.renaming import Renaming
 from traceviz.notes import Notes, define
 from traceviz.sources.fields import UNDECODABLE
 from traceviz.sources.header import Header
-from traceviz.sources.private_tags import NESTED, PrivateTags
-from traceviz.sources.pseudonyms import Pseudonyms
-from traceviz.sources.renaming import Renaming
 
 NOT_ANONYMIZED = define(
     "not-anonymized",

@@ -7,12 +7,12 @@ from concurrent.futures import Future, wait
 
 import numpy as np
 
+from traceviz.asking.oversight import Oversight
+from traceviz.asking.page import Page
+from traceviz.asking.query import Jaeger
+from traceviz.asking.workers import Workers
 from traceviz.errors import SourceFailed
 from traceviz.notes import define
-from traceviz.sources.oversight import Oversight
-from traceviz.sources.page import Page
-from traceviz.sources.query import Jaeger
-from traceviz.sources.workers import Workers
 from traceviz.spans import Ids, Spans
 
 COMPLETED = define(

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from traceviz.asking.coverage import Coverage
+from traceviz.asking.forgotten import Forgetting, Told
+from traceviz.asking.oversight import Advance, Oversight
+from traceviz.asking.page import Page
+from traceviz.asking.query import ANSWER_CUT_OFF, Jaeger, TooMuch
+from traceviz.asking.search import Search
+from traceviz.asking.seen import SeenTraces, fingerprints
+from traceviz.asking.windows import LEAD_NS, OVERLAP_NS, Window, cut_above, quarters, split
+from traceviz.asking.workers import Workers
 from traceviz.errors import SourceFailed
 from traceviz.notes import define
-from traceviz.sources.coverage import Coverage
-from traceviz.sources.forgotten import Forgetting, Told
-from traceviz.sources.oversight import Advance, Oversight
-from traceviz.sources.page import Page
-from traceviz.sources.query import ANSWER_CUT_OFF, Jaeger, TooMuch
-from traceviz.sources.search import Search
-from traceviz.sources.seen import SeenTraces, fingerprints
-from traceviz.sources.windows import LEAD_NS, OVERLAP_NS, Window, cut_above, quarters, split
-from traceviz.sources.workers import Workers
 from traceviz.spans import Bools, Ints, Spans
 from traceviz.when import rfc3339
 

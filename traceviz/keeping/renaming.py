@@ -11,8 +11,7 @@ import ipaddress
 import re
 
 from traceviz import envoy
-from traceviz.sources.fields import Unreadable, span_id, trace_id
-from traceviz.sources.harmless import (
+from traceviz.keeping.harmless import (
     COMMON,
     COMPONENTS,
     ERROR_WORDS,
@@ -22,8 +21,9 @@ from traceviz.sources.harmless import (
     VERBS,
     VERSIONS,
 )
+from traceviz.keeping.pseudonyms import Pseudonyms
+from traceviz.sources.fields import Unreadable, span_id, trace_id
 from traceviz.sources.names import gateway_like
-from traceviz.sources.pseudonyms import Pseudonyms
 
 _VERSION = re.compile(r"v?\d+(?:[._-]\d+)*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

@@ -18,12 +18,12 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from traceviz.asking.access import Access
+from traceviz.asking.certificates import client_certificate, verification
+from traceviz.asking.credentials import Secrets, credentials
+from traceviz.asking.refusals import Answer, BrokenOff, NotThere, printable, transport_failure, usage_failure
+from traceviz.asking.refusals import TimedOut as TimedOut
 from traceviz.errors import SourceFailed, UsageError
-from traceviz.sources.access import Access
-from traceviz.sources.certificates import client_certificate, verification
-from traceviz.sources.credentials import Secrets, credentials
-from traceviz.sources.refusals import Answer, BrokenOff, NotThere, printable, transport_failure, usage_failure
-from traceviz.sources.refusals import TimedOut as TimedOut
 
 _BLOCK = 1024 * 1024
 _MOST_BODY = 16 * 1024 * 1024

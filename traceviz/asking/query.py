@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
+from traceviz.asking.access import Access
+from traceviz.asking.connection import Connection, Reply, TimedOut
+from traceviz.asking.page import Page
+from traceviz.asking.refusals import Answer, is_login, looks_like_page, status_failure
+from traceviz.asking.search import RAW_OF_TRACE, Api, Search
 from traceviz.errors import NothingFound, SourceFailed
 from traceviz.notes import Notes, define
-from traceviz.sources.access import Access
-from traceviz.sources.connection import Connection, Reply, TimedOut
 from traceviz.sources.names import gateway_like, resolve_service
-from traceviz.sources.page import Page
-from traceviz.sources.refusals import Answer, is_login, looks_like_page, status_failure
-from traceviz.sources.search import RAW_OF_TRACE, Api, Search
 
 LIMIT_LOWERED = define(
     "limit-lowered",

@@ -9,10 +9,10 @@ from functools import cached_property
 
 import numpy as np
 
+from traceviz.asking.windows import OVERLAP_NS, Window
 from traceviz.notes import Notes
 from traceviz.sources.lines import lines
 from traceviz.sources.reader import CUT_OFF, read_stream
-from traceviz.sources.windows import OVERLAP_NS, Window
 from traceviz.spans import Bools, Ints, Spans, concat
 
 _TRACE_V1 = b'"processes":{'

@@ -31,11 +31,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from traceviz.errors import UsageError
+from traceviz.keeping.pages import Form, form_of
 from traceviz.notes import Notes
 from traceviz.sources.fields import UNDECODABLE, Unreadable
 from traceviz.sources.header import Header
 from traceviz.sources.lines import lines
-from traceviz.sources.pages import Form, form_of
 
 _OWNER_ONLY = 0o600
 _BLOCK = 1 << 20

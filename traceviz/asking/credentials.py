@@ -16,8 +16,8 @@ import requests
 from requests.auth import AuthBase
 from requests.utils import get_netrc_auth
 
+from traceviz.asking.access import Access
 from traceviz.errors import UsageError
-from traceviz.sources.access import Access
 from traceviz.sources.names import shown
 
 _MOST_BYTES = 64 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from traceviz.asking.windows import Window, common, joined, without
 from traceviz.documents import SeenDocument, ServiceWindow, WindowDocument
-from traceviz.sources.windows import Window, common, joined, without
 from traceviz.when import rfc3339
 
 
