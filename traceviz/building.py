@@ -126,6 +126,8 @@ class SpansBuilder:
         duration_ns: Ints,
         service: Codes,
         operation: Codes,
+        kind: npt.NDArray[np.int8],
+        error: Bools,
         tag_rows: Codes,
         tags: Ints,
     ) -> None:
@@ -133,8 +135,8 @@ class SpansBuilder:
         that `tag_rows` counts from 0."""
         self._seal()
         rows = len(span_id)
-        none = np.zeros(rows, np.int8)
-        columns = (trace, span_id, parent_id, start_ns, duration_ns, service, operation, none, none, none)
+        shared = np.zeros(rows, np.bool_)
+        columns = (trace, span_id, parent_id, start_ns, duration_ns, service, operation, kind, error, shared)
         self._sealed.append((*columns, tag_rows + np.int32(self._sealed_rows), tags))
         self._sealed_rows += rows
 

@@ -60,8 +60,9 @@ class Selection:
         """The spans that fulfil all conditions at once. Raises KeyError for spans read without `extra_tags`."""
         found = np.ones(len(spans), np.bool_)
         if self.services is not None:
-            codes = [code for name in self.services if (code := spans.texts.codes.get(name)) is not None]
-            found &= np.isin(spans.service, codes)
+            wanted = np.zeros(len(spans.texts), np.bool_)
+            wanted[[code for name in self.services if (code := spans.texts.codes.get(name)) is not None]] = True
+            found &= wanted[spans.service]
         if self.workload is not None:
             found &= _of_workload(spans, self.workload)
         if self.operation is not None:

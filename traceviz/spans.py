@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -133,17 +133,22 @@ class Spans:
     def take(self, rows: npt.NDArray[np.integer] | Bools) -> Spans:
         """The Spans of these rows, in this order; traces are numbered as they come, those without a row are left
         out. Notes stay behind."""
+        if rows.dtype == np.bool_ and rows.all():
+            return replace(self, notes=Notes())
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        kept, first, trace = np.unique(self.trace[index], return_index=True, return_inverse=True)
-        coming = np.argsort(first)
-        kept, trace = kept[coming], np.argsort(coming)[trace]
+        traces = self.trace[index]
+        first = np.full(len(self.trace_ids), len(index))
+        first[traces[::-1]] = np.arange(len(index))[::-1]  # of repeated places the last one assigned stays
+        kept = np.argsort(first, kind="stable")[: np.count_nonzero(first < len(index))]
+        number = np.empty(len(self.trace_ids), np.int32)
+        number[kept] = np.arange(len(kept), dtype=np.int32)
         new_row = np.full(len(self), -1, np.int32)
         new_row[index] = np.arange(len(index), dtype=np.int32)
         links = new_row[self.link_row] >= 0
         return Spans(
             texts=self.texts,
-            trace_ids=[self.trace_ids[i] for i in kept],
-            trace=trace.astype(np.int32),
+            trace_ids=[self.trace_ids[i] for i in kept.tolist()],
+            trace=number[traces],
             span_id=self.span_id[index],
             parent_id=self.parent_id[index],
             start_ns=self.start_ns[index],

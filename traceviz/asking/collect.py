@@ -183,6 +183,9 @@ class Collection:
         not a single trace came because searches failed."""
         self._forgetting.remembers()
         missing = [(service, w) for service in self.coverage.services for w in self.coverage.missing(service)]
+        if self._limit is None and len(missing) < self._parallel:
+            # All are wanted, and no worker should wait for what a first answer says about the rest.
+            missing = [(service, part) for service, window in missing for part in quarters(window) or [window]]
         line = [_Question(root, service, window) for root, (service, window) in enumerate(missing)]
         failures: list[SourceFailed] = []
         in_a_row = 0

@@ -12,8 +12,8 @@ import numpy as np
 from traceviz.asking.windows import OVERLAP_NS, Window
 from traceviz.notes import Notes
 from traceviz.sources.lines import lines
-from traceviz.sources.reader import CUT_OFF, read_stream
-from traceviz.spans import Bools, Ints, Spans, concat
+from traceviz.sources.reader import CUT_OFF, read_answer, read_stream
+from traceviz.spans import Bools, Ints, Spans
 
 _TRACE_V1 = b'"processes":{'
 _TRACE_V3 = re.compile(rb'"traceId":"([0-9A-Za-z+/=]+)"')
@@ -45,7 +45,7 @@ class Page:
         return replace(self._read(whole), notes=spans.notes)
 
     def _read(self, body: bytes) -> Spans:
-        return concat(list(read_stream([body], self.name, extra_tags=self.extra_tags)))
+        return read_answer(body, self.name, self.extra_tags)
 
     @cached_property
     def full(self) -> bool:

@@ -73,6 +73,7 @@ class Jaeger:
         self._api_is_fixed = api != "auto"
         self._connection = Connection(access)
         self._extra_tags = tuple(extra_tags)
+        self._services: list[str] | None = None
         self._largest_limit = _MOST_LIMIT
 
     @property
@@ -96,7 +97,12 @@ class Jaeger:
         self._connection.close()
 
     def services(self) -> list[str]:
-        """The names of all services it knows, sorted; finds out which API there is."""
+        """The names of all services it knows, sorted; finds out which API there is. It is asked for them once."""
+        if self._services is None:
+            self._services = self._services_told()
+        return self._services
+
+    def _services_told(self) -> list[str]:
         refusals = []
         for api in [self.api] if self.api else _SERVICES:
             path, key = _SERVICES[api]
@@ -190,12 +196,14 @@ class Jaeger:
 
     def _body(self, reply: Reply, limit: int) -> tuple[bytes, bool]:
         """What arrives, and whether it is everything: of several traces no more is read than a page may weigh."""
-        arrived = bytearray()
+        arrived: list[bytes] = []
+        size = 0
         for block in reply.blocks():
-            arrived += block
-            if len(arrived) > _HEAVY and limit > 1:
-                return bytes(arrived), False
-        return bytes(arrived), not reply.cut_off
+            arrived.append(block)
+            size += len(block)
+            if size > _HEAVY and limit > 1:
+                return b"".join(arrived), False
+        return b"".join(arrived), not reply.cut_off
 
     def _failure(self, answer: Answer) -> SourceFailed:
         """What to say of an answer that is none; where the base path or the API looks wrong, which one answers."""

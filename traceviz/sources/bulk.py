@@ -1,175 +1,232 @@
-"""Ordinary traces of Jaeger's v1 JSON, 1,000 spans at a time: the rows of `jaeger.read`, in two thirds of the time.
+"""Ordinary traces, 1,000 spans at a time: the rows that `jaeger.read` and `otlp.read` give, in a third of the time.
 
-Ordinary means: ids of 16 digits or less, times in whole microseconds of this age, at most one reference, CHILD_OF and
-in the trace, processes that are there. All the rest is left to `jaeger.read`, record by record, and so is every
-message: nothing is noted here. Tags are looked up by their bytes, because most of them were seen before.
+Ordinary means: ids of 16 digits, times of this age in whole units, at most one parent and in the same trace, a process
+or resource that is there. All the rest is left to the readers of single records, and so is every message: nothing is
+noted here. Tags are looked up by their bytes, because most of them were seen before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from traceviz.building import SpansBuilder
-from traceviz.sources import jaeger
-from traceviz.sources.fields import UNDECODABLE, Unreadable, decoded, text_of, trace_id
-from traceviz.spans import Codes, Ids
+from traceviz.sources.fields import UNDECODABLE, Unreadable, trace_id
+from traceviz.spans import Codes, Ids, Ints
 
 #: So many spans are taken at once: enough for numpy to pay, few enough to stay in the processor's cache.
 _ROWS = 1000
 _MOST_BYTES = 30_000_000
-_EARLIEST_US, _LATEST_US, _LONGEST_US = 10**14, 10**16, 10**15
+_EARLIEST_NS, _LATEST_NS, _LONGEST_NS = 10**17, 10**19, 10**18
 _NO_ID = "0" * 16
 
 
-class _Span(msgspec.Struct, gc=False, rename=jaeger.NAMES):
-    trace_id: str
-    span_id: str
-    operation: str
-    start: int
-    duration: int
-    process_id: str
-    references: list[jaeger.Reference] = []
-    tags: list[msgspec.Raw] = []
-    logs: list[msgspec.Raw] = []
-    parent_id: None = None
-    process: None = None
+class NotOrdinary(Exception):
+    """What was taken is left to the reader of single records."""
 
 
-class _Trace(msgspec.Struct, gc=False):
-    spans: list[_Span]
-    processes: dict[str, msgspec.Raw]
+_NOT_ADDED = (NotOrdinary, Unreadable, OverflowError, *UNDECODABLE)
 
 
-_TRACE = msgspec.json.Decoder(_Trace)
-_TAG = msgspec.json.Decoder(jaeger.Tag)
-_PROCESS = msgspec.json.Decoder(jaeger.Process)
+@dataclass(slots=True)
+class Columns:
+    """Spans that are not added yet, a list a column. Parents are "" for none; `start` and `duration` count in the
+    form's own unit; `tags` is the JSON of each span's list of them, `more` are entries of the builder, by row."""
+
+    trace: list[str]
+    span_id: list[str]
+    parent_id: list[str]
+    start: list[int]
+    duration: list[int]
+    service: list[int]
+    operation: list[str]
+    kind: list[int]
+    failed: list[bool]
+    tags: list[msgspec.Raw]
+    more: list[tuple[int, int]]
+
+
+#: What the spans of a process or a resource have in common: the code of the service, and the tags as entries.
+Origin = tuple[int, Sequence[int]]
+#: What a process or a resource is, in bytes ▸ Origin.
+OriginOf = Callable[[msgspec.Raw], Origin]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is different between formats.
+
+    `record` and `answer` decode one record and a whole answer of a server with all its records, and raise what
+    decoding raises. `size` is the number of spans in a record, `columns` are those of records, or raises NotOrdinary.
+    `tag` gives name and text of a tag, `read` reads a record by itself. Times count in `unit_ns`.
+    """
+
+    record: Callable[[bytes], Any]
+    answer: Callable[[bytes], Sequence[Any]]
+    size: Callable[[Any], int]
+    columns: Callable[[Sequence[Any], OriginOf, SpansBuilder], Columns]
+    origin: Callable[[bytes, SpansBuilder], Origin]
+    tag: Callable[[bytes], tuple[str, str]]
+    read: Callable[[bytes, str, SpansBuilder], None]
+    unit_ns: int
 
 
 class Bulk:
     """Takes records and adds their spans to a builder, at the latest with `flush`."""
 
-    def __init__(self, builder: SpansBuilder, chunk_spans: int) -> None:
+    def __init__(self, form: Form, builder: SpansBuilder, chunk_spans: int = _ROWS) -> None:
+        self._form = form
         self._rows = min(_ROWS, chunk_spans)
-        self._records: list[tuple[bytes, str]] = []
-        self._spans: list[_Span] = []
-        self._services: list[int] = []
-        self._inherited: list[tuple[int, int]] = []
-        self._tags = _Tags(builder)
-        self._processes: dict[bytes, tuple[int, list[int]]] = {}
+        self._taken: list[tuple[bytes, str]] = []
+        self._records: list[Any] = []
+        self._spans = 0
+        self._tags = _Tags(form, builder)
+        self._origins: dict[bytes, Origin] = {}
         self.use(builder)
 
     def use(self, builder: SpansBuilder) -> None:
         """Go on with another builder; what was added before has been flushed."""
         if self._tags.builder.texts is not builder.texts or self._tags.size > _MOST_BYTES:
-            self._tags = _Tags(builder)
-            self._processes = {}
+            self._tags = _Tags(self._form, builder)
+            self._origins = {}
         self._builder = builder
         self._traces: dict[str, int] = {}
 
     def add(self, data: bytes, where: str) -> None:
-        """Take one record, as `jaeger.read` does."""
+        """Take one record, as the form's reader does."""
         try:
-            trace = _TRACE.decode(data)
-            processes = {name: self._process(bytes(raw)) for name, raw in trace.processes.items()}
-            services = [processes[span.process_id][0] for span in trace.spans]
-        except (*UNDECODABLE, Unreadable, KeyError):
+            record = self._form.record(data)
+        except UNDECODABLE:
             self.flush()
-            jaeger.read(data, where, self._builder)
+            self._form.read(data, where, self._builder)
             return
-        if any(inherited for _, inherited in processes.values()):
-            for row, span in enumerate(trace.spans, len(self._spans)):
-                self._inherited += [(row, entry) for entry in processes[span.process_id][1]]
-        self._records.append((data, where))
-        self._spans += trace.spans
-        self._services += services
-        if len(self._spans) >= self._rows:
+        self._taken.append((data, where))
+        self._records.append(record)
+        self._spans += self._form.size(record)
+        if self._spans >= self._rows:
             self.flush()
 
     def flush(self) -> None:
         """Add everything taken so far to the builder."""
-        if not self._records:
-            return
         try:
-            self._add_columns()
-        except (_NotOrdinary, Unreadable, OverflowError, *UNDECODABLE):
-            for data, where in self._records:
-                jaeger.read(data, where, self._builder)
-        for taken in (self._records, self._spans, self._services, self._inherited):
-            taken.clear()
+            self._add(self._records)
+        except _NOT_ADDED:
+            for data, where in self._taken:
+                self._form.read(data, where, self._builder)
+        self._taken.clear()
+        self._records.clear()
+        self._spans = 0
 
-    def _process(self, data: bytes) -> tuple[int, list[int]]:
-        """Code of the service and the tags of a process, as entries of the builder."""
-        known = self._processes.get(data)
+    def whole_answer(self, body: bytes) -> bool:
+        """Add all spans of a server's answer; False where something in it is not ordinary, and then what was added to
+        the builder is of no use."""
+        records: list[Any] = []
+        spans = 0
+        try:
+            for record in self._form.answer(body):
+                records.append(record)
+                spans += self._form.size(record)
+                if spans >= self._rows:
+                    self._add(records)
+                    records, spans = [], 0
+            self._add(records)
+        except _NOT_ADDED:
+            return False
+        return True
+
+    def _origin(self, raw: msgspec.Raw) -> Origin:
+        data = bytes(raw)
+        known = self._origins.get(data)
         if known is None:
-            process, builder = decoded(_PROCESS, data), self._builder
-            entries = jaeger.inherited_entries(process, builder)
-            known = self._processes[data] = builder.texts.code(process.service or ""), entries
+            known = self._origins[data] = self._form.origin(data, self._builder)
         return known
 
-    def _add_columns(self) -> None:
-        """Add all spans, or raise before any of them is added."""
-        spans, builder = self._spans, self._builder
-        traces = [span.trace_id for span in spans]
-        references = [span.references for span in spans]
-        for one, trace in zip(references, traces, strict=True):
-            if one and (len(one) > 1 or one[0].trace_id != trace or one[0].type != "CHILD_OF"):
-                raise _NotOrdinary
-        span_id = _ids([span.span_id for span in spans])
-        parent_id = _ids([(one[0].span_id or _NO_ID) if one else _NO_ID for one in references])
-        start = np.array([span.start for span in spans], np.int64)
-        duration = np.array([span.duration for span in spans], np.int64)
+    def _add(self, records: Sequence[Any]) -> None:
+        """Add all spans of records, or raise before any of them is added."""
+        builder, unit_ns = self._builder, self._form.unit_ns
+        columns = self._form.columns(records, self._origin, builder)
+        if not columns.trace:
+            return
+        span_id, parent_id = _ids(columns.span_id), _ids([text or _NO_ID for text in columns.parent_id])
+        start, duration = np.array(columns.start, np.int64), np.array(columns.duration, np.int64)
         if not (
             span_id.all()
-            and start.min() >= _EARLIEST_US
-            and start.max() < _LATEST_US
+            and start.min() >= _EARLIEST_NS // unit_ns
+            and start.max() < _LATEST_NS // unit_ns
             and duration.min() >= 0
-            and duration.max() < _LONGEST_US
+            and duration.max() < _LONGEST_NS // unit_ns
         ):
-            raise _NotOrdinary
-        tags = [span.tags for span in spans]
-        counts = np.array([len(some) for some in tags], np.int64)
-        looked_up = map(self._tags.__getitem__, map(bytes, chain.from_iterable(tags)))
-        entries = np.fromiter(looked_up, np.int64, int(counts.sum()))
-        rows = np.repeat(np.arange(len(spans), dtype=np.int32), counts)
-        more = self._inherited + [
-            (row, entry)
-            for row, span in enumerate(spans)
-            if span.logs
-            for entry in jaeger.exception_entries(span.logs, builder)
-        ]
-        new = {text: trace_id(text, "") for text in dict.fromkeys(traces) if text not in self._traces}
+            raise NotOrdinary
+        tag_rows, tags = self._entries(columns.tags)
+        more = np.array(columns.more, np.int64).reshape(-1, 2)
+        new = {text: trace_id(text, "") for text in dict.fromkeys(columns.trace) if text not in self._traces}
         self._traces.update((text, builder.trace_number(name)) for text, name in new.items())
+        code = builder.texts.code
         builder.add_columns(
-            trace=np.array([self._traces[text] for text in traces], np.int32),
+            trace=np.array([self._traces[text] for text in columns.trace], np.int32),
             span_id=span_id,
             parent_id=parent_id,
-            start_ns=start * 1000,
-            duration_ns=duration * 1000,
-            service=np.array(self._services, np.int32),
-            operation=_codes(spans, builder),
-            tag_rows=np.append(rows[entries > 0], np.array([row for row, _ in more], np.int32)),
-            tags=np.append(entries[entries > 0], np.array([entry for _, entry in more], np.int64)),
+            start_ns=start * unit_ns,
+            duration_ns=duration * unit_ns,
+            service=np.array(columns.service, np.int32),
+            operation=np.array([code(text) for text in columns.operation], np.int32),
+            kind=np.array(columns.kind, np.int8),
+            error=np.array(columns.failed, np.bool_),
+            tag_rows=np.append(more[:, 0].astype(np.int32), tag_rows),
+            tags=np.append(more[:, 1], tags),
         )
 
+    def _entries(self, lists: Sequence[msgspec.Raw]) -> tuple[Codes, Ints]:
+        """Rows and entries of all tags that are wanted."""
+        try:
+            pieces = list(_cut(lists))
+            entries = [self._tags[piece] for piece in chain.from_iterable(pieces)]
+        except (NotOrdinary, *UNDECODABLE):
+            pieces = [[bytes(tag)[1:-1] for tag in _LIST.decode(tags)] for tags in lists]
+            entries = [self._tags[piece] for piece in chain.from_iterable(pieces)]
+        every = np.array(entries, np.int64)
+        rows = np.repeat(np.arange(len(lists), dtype=np.int32), [len(some) for some in pieces])
+        return rows[every > 0], every[every > 0]
 
-class _NotOrdinary(Exception):
-    """The spans taken are left to `jaeger.read`."""
+
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _cut(lists: Iterable[msgspec.Raw]) -> Iterator[list[bytes]]:
+    """The tags of every list without their braces, found by what stands between two of them where nothing is indented.
+
+    A piece that was cut inside of a text or of a value is no JSON once it has its braces again: what it lacks is not a
+    brace. So it cannot be taken for a tag, and raises when it is looked up.
+    """
+    for tags in lists:
+        data = bytes(tags)
+        if data.startswith(b"[{") and data.endswith(b"}]"):
+            yield data[2:-2].split(b"},{")
+        elif data in (b"[]", b""):
+            yield []
+        else:
+            raise NotOrdinary
 
 
 class _Tags(dict[bytes, int]):
-    """The bytes of a tag ▸ its entry in the builder, 0 for tags that are not wanted or empty. `size` is in bytes."""
+    """A tag in bytes, without its braces ▸ its entry in the builder, 0 for tags that are not wanted or empty. `size`
+    is in bytes."""
 
-    def __init__(self, builder: SpansBuilder) -> None:
+    def __init__(self, form: Form, builder: SpansBuilder) -> None:
         self.builder = builder
         self.size = 0
+        self._tag = form.tag
+        self._slots = builder.slots
 
     def __missing__(self, data: bytes) -> int:
-        tag = _TAG.decode(data)
-        text = text_of(tag.value) if tag.key in self.builder.slots else ""
-        entry = self[data] = self.builder.packed(tag.key, text) if text else 0
+        name, text = self._tag(b"{%b}" % data)
+        slot = self._slots.get(name) if text else None
+        entry = self[data] = 0 if slot is None else self.builder.packed_slot(slot, text)
         self.size += len(data) + 100
         return entry
 
@@ -181,12 +238,7 @@ def _ids(texts: list[str]) -> Ids:
     try:
         numbers = np.frombuffer(bytes.fromhex("".join(texts)), ">u8")
     except ValueError:
-        raise _NotOrdinary from None
+        raise NotOrdinary from None
     if len(numbers) != len(texts) or set(map(len, texts)) != {16}:
-        raise _NotOrdinary
+        raise NotOrdinary
     return numbers.astype(np.uint64)
-
-
-def _codes(spans: list[_Span], builder: SpansBuilder) -> Codes:
-    code = builder.texts.code
-    return np.array([code(span.operation) for span in spans], np.int32)

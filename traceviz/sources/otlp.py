@@ -5,7 +5,7 @@ Tempo's `batches` and the older `instrumentationLibrarySpans` are the same thing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -171,17 +171,9 @@ class _Rows:
     def __init__(self, builder: SpansBuilder, resource: Resource | None) -> None:
         self.added = 0
         self._builder = builder
-        self._service = ""
-        self._inherited: list[int] = []
-        self._status_tags = builder.extra_tags & {_STATUS_CODE, _STATUS_MESSAGE}
+        self._service, self._inherited = origin(resource, builder)
         self._text: str | None = None
         self._trace = ""
-        for attribute in (resource.attributes if resource else None) or ():
-            if attribute.key == "service.name":
-                self._service = _text(attribute.value)
-            elif attribute.key in builder.slots:
-                slot = builder.slots[attribute.key] + INHERITED
-                self._inherited.append(builder.packed_slot(slot, _text(attribute.value)))
 
     def add(self, span: Span) -> None:
         """Add one span. Raises Unreadable before anything of it is added."""
@@ -194,57 +186,77 @@ class _Rows:
         parent_id = span_id(span.parent_span_id, ".parentSpanId")
         start, duration = _times(span, builder.notes, trace)
         links = [_link(link, index) for index, link in enumerate(span.links)] if span.links else []
-        failed = span.status is not None and span.status.code in _ERROR
+        failed = span.status is not None and is_error(span.status)
         row = builder.add(
-            trace, own_id, parent_id, start, duration, self._service, span.name or "", _kind(span.kind), failed
+            trace, own_id, parent_id, start, duration, self._service, span.name or "", kind_of(span.kind), failed
         )
         self.added += 1
         for link in links:
             if link:
                 builder.link(row, *link)
         entries, known, packed = builder.tags, builder.known.get, builder.packed
-        if span.status and self._status_tags:
-            entries += _status_entries(span.status, self._status_tags, builder)
+        if span.status:
+            entries += status_entries(span.status, builder)
         for attribute in span.attributes or ():
             texts = known(attribute.key)
             if texts is not None:
                 value = attribute.value
                 entry = None if value is None or value.string_value is None else texts.get(value.string_value)
-                entries.append(packed(attribute.key, _text(value)) if entry is None else entry)
+                entries.append(packed(attribute.key, text_of_value(value)) if entry is None else entry)
         if self._inherited:
             entries += self._inherited
         if span.events:
-            self._add_exception(span.events)
+            entries += exception_entries(span.events, builder)
 
-    def _add_exception(self, events: list[msgspec.Raw]) -> None:
-        """The type of an exception event, where no attribute says it."""
-        for event in events:
-            if _EXCEPTION.encode() not in bytes(event):
-                continue
-            try:
-                attributes = _EVENT.decode(event).attributes or ()
-            except UNDECODABLE:
-                continue
-            for attribute in attributes:
-                if attribute.key == _EXCEPTION:
-                    entry = self._builder.packed_slot(_EXCEPTION_SLOT, _text(attribute.value))
-                    self._builder.tags.append(entry)
+
+def origin(resource: Resource | None, builder: SpansBuilder) -> tuple[str, list[int]]:
+    """Name of the service and the tags that spans have from their resource, as entries of the builder."""
+    service, inherited = "", []
+    for attribute in (resource.attributes if resource else None) or ():
+        if attribute.key == "service.name":
+            service = text_of_value(attribute.value)
+        elif attribute.key in builder.slots:
+            slot = builder.slots[attribute.key] + INHERITED
+            inherited.append(builder.packed_slot(slot, text_of_value(attribute.value)))
+    return service, inherited
+
+
+def exception_entries(events: list[msgspec.Raw], builder: SpansBuilder) -> Iterator[int]:
+    """The types of exception events, as entries of the builder that count where no attribute says it."""
+    for event in events:
+        if _EXCEPTION.encode() not in bytes(event):
+            continue
+        try:
+            attributes = _EVENT.decode(event).attributes or ()
+        except UNDECODABLE:
+            continue
+        for attribute in attributes:
+            if attribute.key == _EXCEPTION:
+                yield builder.packed_slot(_EXCEPTION_SLOT, text_of_value(attribute.value))
 
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")
 _OK = (1, "1", "STATUS_CODE_OK")
 #: What the status of a span is called where it is a tag.
-_STATUS_CODE, _STATUS_MESSAGE = "otel.status_code", "otel.status_description"
+_STATUS_TAGS = frozenset({"otel.status_code", "otel.status_description"})
 
 
-def _status_entries(status: Status, tags: Iterable[str], builder: SpansBuilder) -> list[int]:
+def is_error(status: Status) -> bool:
+    """Whether a span says that it failed."""
+    return status.code in _ERROR
+
+
+def status_entries(status: Status, builder: SpansBuilder) -> list[int]:
     """Those of the two tags that were asked for, as entries of the builder."""
+    wanted = builder.extra_tags & _STATUS_TAGS
+    if not wanted:
+        return []
     code = "ERROR" if status.code in _ERROR else "OK" if status.code in _OK else ""
-    texts = {_STATUS_CODE: code, _STATUS_MESSAGE: text_of(status.message)}
-    return [builder.packed(tag, texts[tag]) for tag in tags]
+    texts = {"otel.status_code": code, "otel.status_description": text_of(status.message)}
+    return [builder.packed(tag, texts[tag]) for tag in sorted(wanted)]
 
 
-def _kind(kind: int | str | None) -> int:
+def kind_of(kind: int | str | None) -> int:
     """OpenTelemetry's number from the number or the name."""
     if isinstance(kind, str):
         name = kind.removeprefix("SPAN_KIND_").upper()
@@ -269,7 +281,7 @@ def _link(link: Link, index: int) -> tuple[str, int] | None:
     return trace_id(link.trace_id, path + ".traceId"), span_id(link.span_id, path + ".spanId")
 
 
-def _text(value: Value | None) -> str:
+def text_of_value(value: Value | None) -> str:
     """The value of an attribute as text."""
     if value is None:
         return ""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from traceviz.building import SpansBuilder
 from traceviz.notes import Notes, define
-from traceviz.sources import otlp, scan, zipkin
+from traceviz.sources import scan, zipkin
 from traceviz.sources.bulk import Bulk
+from traceviz.sources.bulk_jaeger import JAEGER
+from traceviz.sources.bulk_otlp import OTLP
 from traceviz.sources.fields import UNREADABLE_RECORD, Unreadable
 from traceviz.sources.header import UNFINISHED_FETCH, UNREADABLE_HEADER, Header
 from traceviz.sources.split import Record, split
-from traceviz.spans import Spans, Texts
+from traceviz.spans import Spans, Texts, concat
 
 SKIPPED_TEXT = define(
     "skipped-text",
@@ -38,10 +40,8 @@ REFUSAL = define(
     Each example gives the server's own words. Traces beside the errors were used.""",
 )
 
-_READERS: dict[str, Callable[[bytes, str, SpansBuilder], None]] = {
-    "otlp": otlp.read,
-    "zipkin": zipkin.read,
-}
+#: What is read many records at a time.
+_FORMS = {"jaeger": JAEGER, "otlp": OTLP}
 _GZIP = b"\x1f\x8b"
 _PIECE = 512
 _BLOCK = 1 << 18
@@ -74,13 +74,16 @@ def read_stream(
     notes = Notes()
     texts = _Bounded()
     builder = SpansBuilder(texts.current(), extra_tags)
-    bulk = Bulk(builder, chunk_spans)
+    bulks = {what: Bulk(form, builder, chunk_spans) for what, form in _FORMS.items()}
+    before = ""
     for record in split(unzipped(blocks, name, notes)):
-        if record.what == "jaeger":
-            bulk.add(record.data, f"{name}: {record.path}")
-        elif record.what in _READERS:
-            bulk.flush()
-            _READERS[record.what](record.data, f"{name}: {record.path}", builder)
+        if before in bulks and record.what != before:
+            bulks[before].flush()  # rows are in the order of the stream
+        before = record.what
+        if record.what in bulks:
+            bulks[record.what].add(record.data, f"{name}: {record.path}")
+        elif record.what == "zipkin":
+            zipkin.read(record.data, f"{name}: {record.path}", builder)
         elif record.what == "header":
             header = _header(record, name, builder.notes)
             if header and headers is not None:
@@ -90,11 +93,22 @@ def read_stream(
         if len(builder) >= chunk_spans:
             yield builder.build()
             builder = SpansBuilder(texts.current(), extra_tags)
-            bulk.use(builder)
-    bulk.flush()
+            for bulk in bulks.values():
+                bulk.use(builder)
+    for bulk in bulks.values():
+        bulk.flush()
     builder.notes.merge(notes)
     if len(builder) or len(builder.notes):
         yield builder.build()
+
+
+def read_answer(body: bytes, name: str, extra_tags: Sequence[str] = ()) -> Spans:
+    """The spans of a whole answer of a Jaeger, as `read_stream` gives them, at once where all of it is ordinary."""
+    for form in _FORMS.values():
+        builder = SpansBuilder(extra_tags=extra_tags)
+        if Bulk(form, builder).whole_answer(body):
+            return builder.build()
+    return concat(list(read_stream([body], name, extra_tags=extra_tags)))
 
 
 def unzipped(blocks: Iterable[bytes], name: str, notes: Notes) -> Iterator[bytes]:
