@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 REAL := $(VENV)/real-installed
+PACKAGES := tests/mermaid/node_modules/installed
 
 .PHONY: run test test-real mesh check lint types wheel bench lock clean
 
 run: $(STAMP)
 	$(BIN)/traceviz demo
 
-test: $(STAMP)
+test: $(STAMP) $(PACKAGES)
 	$(BIN)/pytest -n auto --dist worksteal
 
 test-real: $(REAL)
@@ -44,6 +45,11 @@ $(REAL): $(STAMP) requirements-real.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-real.lock
 	touch $@
 
+# The real mermaid and cytoscape read what traceviz writes for them. Without npm those tests are skipped, and say so.
+$(PACKAGES): tests/mermaid/package.json tests/mermaid/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/mermaid && touch $@; \
+	else echo "there is no npm: the tests with the real mermaid and cytoscape are skipped" >&2; fi
+
 wheel: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
 
@@ -55,4 +61,4 @@ lock: $(STAMP)
 	$(COMPILE) --extra real --constraint requirements.lock -o requirements-real.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist tests/mermaid/node_modules

@@ -91,6 +91,7 @@ def node(name: str, kind: NodeKind = "service", calls: int = 0, errors: int = 0,
         "errors": errors,
         "error_rate": errors / calls if calls else None,
         "entry_calls": 0,
+        "entered_by": {},
         "self_ms": times(1.5, calls) if calls else None,
     }
     return made | more  # type: ignore[return-value]

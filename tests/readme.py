@@ -21,8 +21,12 @@ from traceviz.demo import Recording, serve_recording
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-PICTURE = ROOT / "docs" / "graph.svg"
 RECORDING = "traceviz/demo/recording/v1.json.gz"
+#: Each picture with the command that draws it.
+PICTURES = {
+    ROOT / "docs" / "graph.svg": f"traceviz graph --service istio-ingress {RECORDING} -o svg",
+    ROOT / "docs" / "tree.svg": f"traceviz tree 0d0785 {RECORDING} -o svg",
+}
 JAEGER = "http://localhost:16686"
 BLOCK = re.compile(r"```console\n(?P<body>.*?)```", re.DOTALL)
 CONFIG = re.compile(r"```toml\n(?P<body>.*?)```", re.DOTALL)
@@ -73,10 +77,10 @@ def blocks(page: str) -> list[str]:
     return [match["body"] for match in BLOCK.finditer(page)]
 
 
-def picture() -> str:
-    """The README's picture, as it would be drawn today."""
+def picture(path: Path) -> str:
+    """A picture as it would be drawn today."""
     with place() as here:
-        return here.run(f"traceviz graph --service istio-ingress {RECORDING} -o svg")
+        return here.run(PICTURES[path])
 
 
 def rewrite(path: Path) -> None:
@@ -88,4 +92,5 @@ def rewrite(path: Path) -> None:
 if __name__ == "__main__":
     for page in PAGES:
         rewrite(page)
-    PICTURE.write_text(picture())
+    for path in PICTURES:
+        path.write_text(picture(path))

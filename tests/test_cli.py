@@ -22,7 +22,19 @@ from traceviz import __version__, cli
 from traceviz.commands import delivery
 from traceviz.demo import serve_recording
 
-COMMANDS = ("graph", "errors", "fetch", "services", "operations", "config", "explain", "version", "completion", "demo")
+COMMANDS = (
+    "graph",
+    "errors",
+    "tree",
+    "fetch",
+    "services",
+    "operations",
+    "config",
+    "explain",
+    "version",
+    "completion",
+    "demo",
+)
 
 
 # Exit codes
@@ -370,7 +382,12 @@ def test_the_demo_shows_the_commands_that_it_runs(tmp_path: Path) -> None:
     run = installed("demo", "-d", str(folder))
     assert run.code == 0
     shown = [shlex.split(line[2:]) for line in run.text.splitlines() if line.startswith("$ ")]
-    assert [words[:2] for words in shown] == [["traceviz", "graph"]] * 3 + [["traceviz", "errors"]]
+    assert [words[:2] for words in shown] == [
+        *[["traceviz", "graph"]] * 3,
+        ["traceviz", "errors"],
+        *[["traceviz", "tree"]] * 2,
+    ]
+    assert (folder / "tree.svg").read_bytes().startswith(b"<?xml")
     assert (folder / "graph.svg").read_bytes().startswith(b"<?xml")
     assert (folder / "graph.png").read_bytes().startswith(b"\x89PNG")
     assert "fault-injected" in run.text

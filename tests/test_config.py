@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from tests.commands import SEED, Ended, called
 from tests.unruly import WINDOW, good, unruly
@@ -415,3 +416,37 @@ def test_names_of_contexts_are_completed(path: Path) -> None:
         }
     )
     assert "there and back" in run.text
+
+
+def test_a_context_that_cannot_be_used_is_a_warning_where_only_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    for text in ('current-context = "gone"\n[contexts.a]\nurl = "http://a"\n', "no TOML", "[contexts.a]\nurl = 3\n"):
+        path.write_text(text)
+        env = {"TRACEVIZ_CONFIG": str(path), "TRACEVIZ_CONTEXT": "a"} if "3" in text else {"TRACEVIZ_CONFIG": str(path)}
+        of_files = called("graph", SEED, env=env)
+        assert of_files.code == 0
+        assert "no context is used for these files: " in of_files.err
+        assert str(path) in of_files.err
+        for arguments in (["graph"], ["graph", "--url", "http://127.0.0.1:9"], ["config"], ["fetch", "-O", "x.jsonl"]):
+            run = called(*arguments, env=env)
+            assert (run.code, run.out) == (2, b"")
+            assert str(path) in run.err
+
+
+def test_a_context_that_the_command_line_names_has_to_be_there(path: Path) -> None:
+    run = called("graph", SEED, "--context", "gone", env={"TRACEVIZ_CONFIG": str(path)})
+    assert (run.code, run.out) == (2, b"")
+
+
+def test_a_duration_that_is_none_is_told_with_who_said_it() -> None:
+    assert "TRACEVIZ_TIMEOUT: 'soon' is not a duration" in called("services", env={"TRACEVIZ_TIMEOUT": "soon"}).err
+    by_flag = called("services", "--timeout", "later", env={"TRACEVIZ_TIMEOUT": "soon"})
+    assert by_flag.code == 2
+    assert "--timeout: 'later' is not a duration" in by_flag.err
+
+
+def test_values_stand_under_each_other_also_behind_broad_letters(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[contexts."日本"]\nurl = "http://a"\n[contexts.local]\nurl = "http://b"\n')
+    lines = config(path, "contexts").text.splitlines()
+    assert len({cell_len(line[: line.index("http")]) for line in lines}) == 1

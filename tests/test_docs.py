@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +45,9 @@ def test_every_module_is_in_the_table_of_the_way_in() -> None:
     assert gone == set()
 
 
-def test_the_picture_of_the_readme_is_what_is_drawn_today() -> None:
-    assert readme.picture() == readme.PICTURE.read_text()
+@pytest.mark.parametrize("path", readme.PICTURES, ids=lambda path: path.name)
+def test_the_pictures_of_the_readme_are_what_is_drawn_today(path: Path) -> None:
+    assert readme.picture(path) == path.read_text()
 
 
 def test_every_command_and_option_named_in_the_readme_exists() -> None:

@@ -27,7 +27,8 @@ from tests.documents_made import (
 )
 from tests.drawing import words
 from traceviz.documents import ErrorsDocument, GraphDocument
-from traceviz.render.dot import dot, quoted, quoted_tooltip
+from traceviz.render.dot import dot
+from traceviz.render.dot_words import quoted, quoted_tooltip
 from traceviz.render.layout import draw
 from traceviz.render.picture import picture
 from traceviz.render.words import name, shorten

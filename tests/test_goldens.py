@@ -22,10 +22,11 @@ import traceviz
 from tests import oracle
 from tests.builder import forest, gateway, inbound, outbound, span
 from tests.commands import Ended, called
-from tests.conftest import ROOT, recorded
+from tests.conftest import MESH, ROOT, SHARED, recorded
 from tests.documents_made import HOSTILE
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
+from traceviz.documents import TreeDocument
 from traceviz.errors import DrawingFailed
 from traceviz.render import render
 
@@ -173,6 +174,31 @@ def test_the_drawing_has_the_golden_structure(case: str, check: Check) -> None:
     check(f"{case}.svg.json", legible(json.dumps(drawn(case), indent=2, ensure_ascii=False)) + "\n")
 
 
+#: Recorded requests as trees: a fault before the first program, retries beside what broke, a deadline, no proxies.
+TREES = {
+    "seed_504": MESH / "seed_504" / "v3" / "traces.json.gz",
+    "retries": MESH / "retries_spawned" / "v3" / "traces.json.gz",
+    "two_faults": MESH / "two_faults" / "v3" / "traces.json.gz",
+    "shop_deadline": SHARED / "data" / "otel" / "shop_deadline" / "v3" / "traces.json.gz",
+}
+
+
+def failing_tree(case: str) -> TreeDocument:
+    """The newest failing request of a recording, as if it had been read here."""
+    document: TreeDocument = called("tree", str(TREES[case]), "--failing", "-o", "json").json()
+    document["source"] = [f"{case}.json.gz"]
+    return document
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_the_tree_of_a_request_is_the_golden_one(case: str, check: Check) -> None:
+    document = failing_tree(case)
+    shown = [str(render(document, "table", width=width)) for width in (80, 200)]
+    shown.append(str(render(document, "table", width=120, spans=True)))
+    check(f"{case}.tree.txt", "\n".join(shown))
+    check(f"{case}.tree.dot", str(render(document, "dot")))
+
+
 # What has to hold whatever the files say
 
 
@@ -184,6 +210,16 @@ def test_seed_504_shows_the_injected_fault() -> None:
     shown = drawn("seed_504")
     assert shown["counts"] == {"node": 7, "edge": 8}
     assert any("53 %" in " ".join(edge["words"]) for edge in shown["edges"])
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_the_tree_of_a_failing_request_marks_the_call_that_broke(case: str) -> None:
+    document = failing_tree(case)
+    broke = [call for call in document["calls"] if call["failing"]]
+    text = str(render(document, "table", width=200))
+    assert broke
+    assert sum(line.startswith("×►") for line in text.split("\n\n")[1].splitlines()) == len(broke)
+    assert all(f"^ {call['reason']}, at the" in text for call in broke)
 
 
 def test_an_empty_report_is_a_whole_document_and_a_drawing_that_says_so() -> None:

@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 #: From left to right and top to bottom; each may import only what stands before it. A folder is one unit.
 ORDER = (
-    *("errors", "notes", "spans", "building", "documents", "when", "asked", "envoy"),
+    *("loading", "errors", "notes", "spans", "building", "documents", "rows", "when", "asked"),
+    *("envoy", "agents", "control_plane"),
     *("sources", "asking", "keeping", "workloads", "roles", "shared_ids", "reconstruct"),
     *("verdict", "parties", "calls", "hops"),
     *(
@@ -26,6 +27,8 @@ ORDER = (
         "target",
         "watching",
         "listing",
+        "trace_name",
+        "one_trace",
         "library",
         "__init__",
     ),

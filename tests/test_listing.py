@@ -86,6 +86,12 @@ def test_services_of_a_jaeger_are_all_but_its_own_each_with_its_node(api: str) -
     assert document["seen"] == graph["seen"] | {"windows": document["seen"]["windows"]}
 
 
+def test_a_jaeger_is_asked_for_its_services_once() -> None:
+    with unruly(good) as server:
+        called("services", "--url", server.url, *THEN)
+    assert [path for path in server.asked if path.endswith("/services")] == ["/api/v3/services"]
+
+
 def test_the_number_of_traces_looked_at_can_be_said() -> None:
     with serve_recording() as jaeger:
         few = services("--url", jaeger.url, "--limit", "3")

@@ -92,6 +92,15 @@ def test_tables_stand_behind_one_another_and_a_note_is_said_when_it_is_new(jaege
     assert said.count("limit-hit") == 1
 
 
+def test_rows_alone_follow_one_another_without_a_line_between(jaeger: DemoJaeger) -> None:
+    rows = ("--no-headers", "--columns", "callee,calls", "--sort", "-calls,callee")
+    with watching("graph", "--url", jaeger.url, *OFTEN, *rows) as process:
+        found = [line.split() for line in lines(process, 17)]
+        interrupted(process)
+    assert found[0] == found[8] == found[16] == ["service-redis", "66"]
+    assert all(len(row) == 2 for row in found)
+
+
 def test_quiet_is_quiet(jaeger: DemoJaeger) -> None:
     with watching("graph", "--url", jaeger.url, *OFTEN, "--limit", "10", "-q") as process:
         lines(process, 20)

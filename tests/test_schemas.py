@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, get_origin, get_type_hints
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -21,6 +21,7 @@ from traceviz.analyze.narrow import narrow
 from traceviz.analyze.report import Report
 from traceviz.demo import serve_recording
 from traceviz.documents import (
+    Context,
     Counts,
     Distribution,
     Edge,
@@ -33,6 +34,9 @@ from traceviz.documents import (
     OperationsDocument,
     Service,
     ServicesDocument,
+    TreeCall,
+    TreeDocument,
+    TreeSpan,
 )
 from traceviz.notes import NoteDocument
 from traceviz.render import render
@@ -103,6 +107,8 @@ def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None
 # The schemas themselves
 
 COMMANDS = ("graph", "errors", "services", "operations")
+#: `tree` needs to be told which trace.
+SCHEMAS = (*COMMANDS, "tree")
 #: What may be null, by CONTRACT.
 NULLABLE = {
     *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to", "seen"),
@@ -115,6 +121,11 @@ NULLABLE = {
 NULLABLE_IN_LISTS = {
     *("counts.traces", "counts.spans", "counts.failed_traces", "counts.fragments"),
     *("services.node", "operations.kind"),
+}
+NULLABLE_IN_TREES = {
+    *("spans.parent", "spans.kind", "spans.status", "spans.call", "calls.parent", "calls.caller", "calls.server_ms"),
+    *("calls.gap_ms", "calls.self_ms", "calls.status", "calls.protocol", "calls.reason", "calls.where", "calls.blame"),
+    *("text", "link"),
 }
 #: Objects whose keys are names out of the spans.
 COUNTED = ("statuses", "flags", "callers", "absorbed_by", "concentrated_in")
@@ -135,7 +146,7 @@ def small(document: Any) -> Json:
 
 
 def whole() -> tuple[Json, ...]:
-    """A document of each command, in the order of COMMANDS."""
+    """A document of each command, in the order of SCHEMAS."""
     made, ranking = two_faults()
     note: NoteDocument = {"code": "clock-skew", "count": 1, "text": "one", "examples": ["0" * 32]}
     pictured = graph(made["edges"], nodes=made["nodes"], notes=[note], cycles=[["a", "b"]])
@@ -146,7 +157,19 @@ def whole() -> tuple[Json, ...]:
         "schema": "traceviz/operations/1",
         "operations": [{"service": "a.default", "name": "GET /", "kind": "server"}],
     }
-    return small(pictured), ranked, known, done
+    return small(pictured), ranked, known, done, head | one_trace()
+
+
+def one_trace() -> Json:
+    """What a tree has beside its head, everything in it known."""
+    both = {"depth": 1, "start_ms": 1.5, "duration_ms": 2.5, "self_ms": 0.5, "error": True, "status": "504"}
+    both |= {"flags": ["FI"], "on_critical_path": True, "failing": True, "parent": 0}
+    one = {"span_id": "0" * 16, "service": "a", "operation": "GET /", "kind": "client", "role": "caller", "call": 0}
+    call = {"caller": "a", "callee": "b", "kind": "sync", "seen_from": "both", "operation": "GET /", "server_ms": 2.0}
+    call |= {"gap_ms": 0.5, "attempts": 1, "protocol": "http", "reason": "fault-injected", "where": "caller-proxy"}
+    call |= {"blame": "b", "spans": [0]}
+    said = {"text": "It failed.", "link": "http://localhost:16686/trace/1", "duration_ms": 2.5, "trace_id": "0" * 32}
+    return {"schema": "traceviz/tree/1", "spans": [both | one], "calls": [both | call], **said}
 
 
 def places(value: Any, path: Place = ()) -> Iterator[Place]:
@@ -171,7 +194,7 @@ def dotted(path: Place) -> str:
     return ".".join(str(key) for key in path if isinstance(key, str))
 
 
-@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
+@pytest.mark.parametrize("document", whole(), ids=SCHEMAS)
 def test_a_field_that_is_missing_is_a_fault(document: Json) -> None:
     assert faults(document) == []
     fields = [path for path in places(document) if isinstance(path[-1], str) and not set(path[:-1]) & set(COUNTED)]
@@ -181,7 +204,7 @@ def test_a_field_that_is_missing_is_a_fault(document: Json) -> None:
             assert faults(changed(document, path, lambda container, key: container.pop(key))), path
 
 
-@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
+@pytest.mark.parametrize("document", whole(), ids=SCHEMAS)
 def test_a_value_of_another_type_is_a_fault(document: Json) -> None:
     def other(container: Any, key: Any) -> None:
         container[key] = ["wrong"] if isinstance(container[key], str | bool) else "wrong"
@@ -191,12 +214,13 @@ def test_a_value_of_another_type_is_a_fault(document: Json) -> None:
             assert faults(changed(document, path, other)), path
 
 
-@pytest.mark.parametrize("document", whole(), ids=COMMANDS)
+@pytest.mark.parametrize("document", whole(), ids=SCHEMAS)
 def test_null_is_a_fault_where_the_contract_does_not_have_it(document: Json) -> None:
     def null(container: Any, key: Any) -> None:
         container[key] = None
 
     nullable = NULLABLE | (NULLABLE_IN_LISTS if {"services", "operations"} & document.keys() else set())
+    nullable |= NULLABLE_IN_TREES if "calls" in document else set()
     for path in places(document):
         if path != ("schema",):
             assert bool(faults(changed(document, path, null))) != (dotted(path) in nullable), path
@@ -232,20 +256,21 @@ def test_values_that_the_contract_does_not_have_are_faults(path: Place, value: A
 
 
 def test_a_field_that_is_added_later_is_no_fault_for_readers_but_one_for_these_tests() -> None:
-    for command, document in zip(COMMANDS, whole(), strict=True):
+    for command, document in zip(SCHEMAS, whole(), strict=True):
         more = document | {"added": 1}
         assert Draft202012Validator(published(command)).is_valid(more)
         assert faults(more)
 
 
 def test_schemas_and_types_name_the_same_fields() -> None:
-    schemas = {command: published(command) for command in COMMANDS}
+    schemas = {command: published(command) for command in SCHEMAS}
     types: Mapping[str, tuple[type, Json]] = {
         "graph": (GraphDocument, schemas["graph"]),
         "errors": (ErrorsDocument, schemas["errors"]),
         "counts": (Counts, schemas["graph"]["properties"]["counts"]),
         "node": (Node, schemas["graph"]["$defs"]["node"]),
         "edge": (Edge, schemas["graph"]["$defs"]["edge"]),
+        "context": (Context, schemas["graph"]["$defs"]["context"]),
         "distribution": (Distribution, schemas["graph"]["$defs"]["distribution"]),
         "note": (NoteDocument, schemas["errors"]["$defs"]["note"]),
         "failing hop": (FailingHop, schemas["errors"]["$defs"]["failing_hop"]),
@@ -254,11 +279,16 @@ def test_schemas_and_types_name_the_same_fields() -> None:
         "counts of a list": (ListingCounts, schemas["operations"]["properties"]["counts"]),
         "service": (Service, schemas["services"]["$defs"]["service"]),
         "operation": (Operation, schemas["operations"]["$defs"]["operation"]),
+        "tree": (TreeDocument, schemas["tree"]),
+        "span of a tree": (TreeSpan, schemas["tree"]["$defs"]["span"]),
+        "call of a tree": (TreeCall, schemas["tree"]["$defs"]["call"]),
     }
     for name, (kind, schema) in types.items():
-        assert list(get_type_hints(kind)) == list(schema["properties"]) == schema["required"], name
+        hints = get_type_hints(kind, include_extras=True)
+        required = [field for field, hint in hints.items() if get_origin(hint) is not NotRequired]
+        assert (list(hints), required) == (list(schema["properties"]), schema["required"]), name
 
 
 def test_the_schemas_are_in_the_package() -> None:
     there = sorted(path.name for path in (ROOT / "traceviz" / "schemas").iterdir())
-    assert there == sorted(f"{command}.json" for command in COMMANDS)
+    assert there == sorted(f"{command}.json" for command in SCHEMAS)

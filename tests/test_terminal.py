@@ -72,6 +72,35 @@ def test_a_table_keeps_within_the_terminals_columns() -> None:
             assert len(line) <= columns, line
 
 
+def test_a_pipe_and_a_file_get_whole_names_unless_columns_says_how_broad(tmp_path: Path) -> None:
+    def cut(*arguments: str, **env: str) -> bool:
+        file = tmp_path / "x.txt"
+        code, screen = on_a_terminal("graph", SEED, "--columns", "+examples.slowest", *arguments, env=env)
+        assert code == 0
+        return "…" in (file.read_text() if arguments else screen)
+
+    assert cut()
+    assert not cut("-O", str(tmp_path / "x.txt"))
+    assert cut("-O", str(tmp_path / "x.txt"), COLUMNS="90")
+    assert not cut("-O", str(tmp_path / "x.txt"), COLUMNS="nonsense")
+    assert "…" not in installed("graph", SEED, "--columns", "+examples.slowest").text
+
+
+def test_colour_never_goes_into_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "graph.txt"
+    for color in ("auto", "always"):
+        code, _ = on_a_terminal("graph", SEED, "--color", color, "-O", str(file))
+        assert code == 0
+        assert b"\x1b" not in file.read_bytes()
+
+
+def test_json_steers_no_terminal_and_is_the_same_text_to_whoever_parses_it() -> None:
+    written = called("graph", "-", "-o", "json", stdin=strangers()).text
+    assert not STEERING.search(written)
+    names = {node["name"] for node in json.loads(written)["nodes"]}
+    assert any(STEERING.search(name) for name in names)
+
+
 def test_other_encodings_cost_no_letter_of_data() -> None:
     latin = {"PYTHONIOENCODING": "latin-1"}
     assert installed("graph", SEED, "-o", "svg", env=latin).out == called("graph", SEED, "-o", "svg").out

@@ -141,7 +141,7 @@ def test_a_failing_hop_says_who_where_why_and_what_it_did_to_users() -> None:
         "way       istio-ingress → storefront → basket → pricing",
         "evidence  status 503 ×45; version v3 in 97 %",
         "trace     http://localhost:16686/trace/00000000000000000000000000000001",
-        "requests  1f0c6a52",
+        "request   1f0c6a52",
     ):
         assert fact in first
     assert "none of them failed for the user" in second

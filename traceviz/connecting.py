@@ -19,12 +19,14 @@ from traceviz.asking.access import DEFAULT_TENANT_HEADER, DEFAULT_URL, Access
 from traceviz.asking.refusals import without_secrets
 from traceviz.config import Config, read_config
 from traceviz.errors import TracevizError, UsageError
-from traceviz.verbosity import be_verbose
+from traceviz.verbosity import verbose
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*(\S.*?)\s*", re.DOTALL)
-_CONTEXT = "traceviz.context"
+_CONTEXT, _TROUBLE = "traceviz.context", "traceviz.context-trouble"
+#: What is in force where nothing can be: of files it makes no difference.
+_NO_CONTEXT = Config(Path(), None, {}), None
 #: What a context says of the traces of its Jaeger, and nothing of those in files.
 _ABOUT_ITS_TRACES = ("service", "since", "limit")
 #: What a context says to its own Jaeger alone: who asks, and whom to trust.
@@ -69,13 +71,21 @@ class _FileName(click.ParamType):  # type: ignore[type-arg]
 
 
 def _adopt_context(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
-    """Make what the context says click's defaults. It is read before all other options."""
+    """Make what the context says click's defaults. It is read before all other options, so that one that cannot be used
+    is told by `settle`, which knows whether it is needed; one that the command line names is told at once."""
     if not ctx.resilient_parsing:
-        config = read_config()
-        chosen = config.current if name is None else name
-        ctx.meta[_CONTEXT] = config, chosen
-        if chosen:
-            ctx.default_map = {**(ctx.default_map or {}), **config.defaults(chosen)}
+        ctx.meta[_CONTEXT], ctx.meta[_TROUBLE] = _NO_CONTEXT, None
+        try:
+            config = read_config()
+            chosen = config.current if name is None else name
+            defaults = config.defaults(chosen) if chosen else {}
+        except UsageError as trouble:
+            if ctx.get_parameter_source("context") is ParameterSource.COMMANDLINE:
+                raise
+            ctx.meta[_TROUBLE] = trouble
+        else:
+            ctx.meta[_CONTEXT] = config, chosen
+            ctx.default_map = {**(ctx.default_map or {}), **defaults}
     return name
 
 
@@ -84,11 +94,6 @@ def _complete_context(ctx: click.Context, parameter: click.Parameter, incomplete
         return [CompletionItem(name) for name in read_config().contexts if name.startswith(incomplete)]
     except TracevizError:
         return []
-
-
-def _set_verbosity(ctx: click.Context, parameter: click.Parameter, count: int) -> None:
-    if not ctx.resilient_parsing:
-        be_verbose(count)
 
 
 def _option(*names: str, variable: str, **more: Any) -> Callable[[_Command], _Command]:
@@ -166,14 +171,6 @@ _OPTIONS = (
         help="So many requests at a time.",
     ),
     _option("--ui-url", variable="UI_URL", metavar="URL", help="Jaeger's page for links. [default: --url]"),
-    click.option(
-        "--verbose",
-        "-v",
-        count=True,
-        expose_value=False,
-        callback=_set_verbosity,
-        help="On stderr: -v what is asked again, -vv every request.",
-    ),
 )
 _AS_THEY_ARE = (
     *("parallel", "bearer_token_file", "basic_auth_file", "tenant", "tenant_header"),
@@ -184,7 +181,7 @@ _NAMES = {"url", "context", "api", "headers", "insecure", "timeout", "ui_url", "
 
 def connection(command: _Command) -> _Command:
     """How to reach a Jaeger, and as whom: the options that `access` takes, and `api` and `ui_url`."""
-    for decorate in reversed(_OPTIONS):
+    for decorate in reversed((*_OPTIONS, verbose)):
         command = decorate(command)
     return command
 
@@ -212,10 +209,21 @@ def access(options: dict[str, Any]) -> Access:
     return Access(
         options.pop("url"),
         dict(headers.values()),
-        timeout_s=when.parse_duration(options.pop("timeout")) / 1e9,
+        timeout_s=_duration_ns(options.pop("timeout"), "timeout") / 1e9,
         insecure=bool(options.pop("insecure")),
         **{name: options.pop(name) for name in _AS_THEY_ARE},
     )
+
+
+def _duration_ns(text: str, name: str) -> int:
+    """The duration of an option. Where it is none, that tells who said so: the flag, or its variable."""
+    try:
+        return when.parse_duration(text)
+    except UsageError as error:
+        ctx = click.get_current_context()
+        option = next(option for option in ctx.command.params if option.name == name)
+        by_variable = ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+        raise UsageError(f"{option.envvar if by_variable else option.opts[0]}: {error}", error.remedy) from None
 
 
 def settle(options: dict[str, Any]) -> None:
@@ -227,6 +235,7 @@ def settle(options: dict[str, Any]) -> None:
     goes to its own URL alone, with a warning elsewhere.
     """
     targets = options.get("targets", ())
+    _tell_of_context(bool(targets) and not _addresses(targets))
     options["url"] = next(iter(_addresses(targets)), options["url"]) or DEFAULT_URL
     if targets and not _addresses(targets):
         _leave_out(options, [name for name in _ABOUT_ITS_TRACES if _place(name) is ParameterSource.DEFAULT_MAP])
@@ -243,6 +252,15 @@ def context_in_force() -> tuple[Config, str | None]:
     """The configuration, and the name of the context that gives defaults to the running command."""
     config, name = click.get_current_context().meta[_CONTEXT]
     return config, name or None
+
+
+def _tell_of_context(only_files: bool) -> None:
+    """Raise what is wrong with the context; where only files are read nothing of it is needed, and it is a warning."""
+    trouble: UsageError | None = click.get_current_context().meta[_TROUBLE]
+    if trouble is not None and not only_files:
+        raise trouble
+    if trouble is not None:
+        _log.warning("no context is used for these files: %s", trouble)
 
 
 def _by_name(headers: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:

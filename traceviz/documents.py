@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from traceviz.notes import NoteDocument
 
@@ -77,7 +77,11 @@ class Document(Head):
 
 
 class Node(TypedDict):
-    """A workload, a database, a queue, something outside, or something that was called and never seen."""
+    """A workload, a database, a queue, something outside, or something that was called and never seen.
+
+    `workload` and `group` are there where `--group-by` was given: whose node it is, and the version, namespace, pod or
+    operation that tells it apart, null where that is not known or the node stands for several.
+    """
 
     name: str
     kind: NodeKind
@@ -87,7 +91,10 @@ class Node(TypedDict):
     errors: int
     error_rate: float | None
     entry_calls: int
+    entered_by: dict[str, int]
     self_ms: Distribution | None
+    workload: NotRequired[str]
+    group: NotRequired[str | None]
 
 
 class EdgeExamples(TypedDict):
@@ -121,12 +128,51 @@ class Edge(TypedDict):
     examples: EdgeExamples
 
 
+class Context(TypedDict):
+    """A node in one of the contexts that it is called in; `parent` is the place of its caller's context in the list.
+
+    `start` is there where a tree begins: with requests of users ("entry"), with calls that a program made by itself,
+    with what came out of a queue ("async"), with a span whose parent is missing ("orphan"), with a fragment of a torn
+    trace. `node` is null for all calls beneath its parent that were too deep or too many. `caller` is the parent's node
+    but where the calls show another one between them. `self_ms` is the time of each call that no call beneath it
+    covers, `self_share` the part of it in that of its whole tree; all else is as in Edge, of the calls in this context.
+    """
+
+    parent: int | None
+    depth: int
+    node: str | None
+    start: Literal["entry", "program", "async", "orphan", "fragment"] | None
+    caller: str | None
+    kind: Literal["sync", "async"]
+    seen_from: Literal["both", "caller", "callee"]
+    calls: int
+    errors: int
+    error_rate: float
+    calls_per_s: float | None
+    attempts: int
+    failed_attempts: int
+    unanswered: int
+    client_ms: Distribution | None
+    server_ms: Distribution | None
+    gap_ms: Distribution | None
+    self_ms: Distribution | None
+    self_share: float | None
+    statuses: dict[str, int]
+    flags: dict[str, int]
+    protocol: str | None
+    failing_hop: bool
+    examples: EdgeExamples
+
+
 class GraphDocument(Document):
-    """traceviz/graph/1"""
+    """traceviz/graph/1. `group_by` and `contexts` are there where `--group-by` and `--view tree` were given, so that
+    documents without these options are as they were; contexts in drawing order, each before those beneath it."""
 
     nodes: list[Node]
     edges: list[Edge]
     cycles: list[list[str]]
+    group_by: NotRequired[str]
+    contexts: NotRequired[list[Context]]
 
 
 class Concentration(TypedDict):
@@ -169,6 +215,77 @@ class ErrorsDocument(Document):
     """traceviz/errors/1"""
 
     failing_hops: list[FailingHop]
+
+
+class TreeSpan(TypedDict):
+    """A span of one trace; `parent` is the place of its parent in the list. Times count from the trace's start.
+
+    `status` is what was answered ("504", "grpc 14"), `call` the place of the call that it proves, null for a span
+    inside of a program. Of a duplicate nothing stands here.
+    """
+
+    span_id: str
+    parent: int | None
+    depth: int
+    service: str
+    operation: str
+    kind: Literal["internal", "server", "client", "producer", "consumer"] | None
+    role: Literal["caller", "attempt", "callee", "program"]
+    start_ms: float
+    duration_ms: float
+    self_ms: float
+    error: bool
+    status: str | None
+    flags: list[str]
+    on_critical_path: bool
+    failing: bool
+    call: int | None
+
+
+class TreeCall(TypedDict):
+    """A call of one trace with everything that proves it: `spans` are places in the list of spans.
+
+    `parent` is the place of the call that made it. `duration_ms` is what its caller waited, else what its callee took,
+    `server_ms` what its callee took, `self_ms` what of that no call that the callee made covers, `gap_ms` the caller's
+    time minus the callee's. `failing` is an error that started here, for `reason`, with `blame` and `where` as in
+    `traceviz errors`.
+    """
+
+    parent: int | None
+    depth: int
+    caller: str | None
+    callee: str
+    kind: Literal["sync", "async"]
+    seen_from: Literal["both", "caller", "callee"]
+    operation: str
+    start_ms: float
+    duration_ms: float
+    server_ms: float | None
+    gap_ms: float | None
+    self_ms: float | None
+    attempts: int
+    error: bool
+    status: str | None
+    flags: list[str]
+    protocol: str | None
+    on_critical_path: bool
+    failing: bool
+    reason: str | None
+    where: str | None
+    blame: str | None
+    spans: list[int]
+
+
+class TreeDocument(Document):
+    """traceviz/tree/1. Both lists are in drawing order: a call before the calls that its callee made, by their start.
+    `link` is its page in Jaeger, `text` a sentence about the call that broke first, null where none failed."""
+
+    trace_id: str
+    duration_ms: float
+    spans: list[TreeSpan]
+    calls: list[TreeCall]
+    text: str | None
+    link: str | None
 
 
 class ListingCounts(TypedDict):
@@ -216,4 +333,4 @@ class OperationsDocument(Listing):
 
 
 #: What can be rendered.
-AnyDocument = GraphDocument | ErrorsDocument | ServicesDocument | OperationsDocument
+AnyDocument = GraphDocument | ErrorsDocument | TreeDocument | ServicesDocument | OperationsDocument

@@ -55,7 +55,8 @@ HARMLESS = frozenset({"DI", "RFCF", "DC"})
 
 class Cluster(NamedTuple):
     """`outbound|9080|v1|reviews.default.svc.cluster.local` taken apart. Direction is -1 inbound, 1 outbound,
-    0 unknown; host is empty where the cluster does not say it (inbound, PassthroughCluster)."""
+    0 unknown; host is empty where the cluster does not say it (inbound, PassthroughCluster). That of
+    `inbound-vip|9080|http/v1|reviews.default.svc.cluster.local`, as a waypoint has it, is the callee itself."""
 
     direction: int
     host: str
@@ -64,7 +65,9 @@ class Cluster(NamedTuple):
 
 def read_cluster(text: str) -> Cluster:
     """Read an `upstream_cluster`; bare Envoy's free names are hosts of unknown direction."""
-    parts = text.split("|")
+    parts = text.rstrip(";").split("|")
+    if len(parts) >= 4 and parts[0] == "inbound-vip":
+        return Cluster(-1, parts[3], parts[2].partition("/")[2])
     if len(parts) >= 4 and parts[0] in ("outbound", "inbound"):
         outbound = parts[0] == "outbound"
         return Cluster(1 if outbound else -1, parts[3] if outbound else "", parts[2])
@@ -76,11 +79,19 @@ def read_cluster(text: str) -> Cluster:
 
 
 _ROUTER = re.compile(r"router (?P<cluster>.*?);? egress")
+_ASYNC = re.compile(r"async (?P<cluster>.*?);? egress")
 
 
 def routed_cluster(operation: str) -> str | None:
     """`router outbound|80||reviews.default.svc.cluster.local; egress` ▸ its cluster; None for other names."""
     match = _ROUTER.fullmatch(operation)
+    return match["cluster"] if match else None
+
+
+def asked_cluster(operation: str) -> str | None:
+    """`async outbound|9191||policy.istio-system.svc.cluster.local egress` ▸ its cluster, which a proxy asked by itself;
+    None for other names."""
+    match = _ASYNC.fullmatch(operation)
     return match["cluster"] if match else None
 
 

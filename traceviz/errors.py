@@ -42,3 +42,7 @@ class SourceFailed(TracevizError):
 
 class DrawingFailed(TracevizError):
     """The layout engine failed, took too long, or is not installed."""
+
+
+class MissingPackage(TracevizError):
+    """A package that only this needs is not installed."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from fnmatch import fnmatchcase
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any
 
 from traceviz.errors import UsageError
-
-Row = Mapping[str, Any]
+from traceviz.rows import Fields, Kind, Row, value
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<paren>[()])|(?P<join>and\b|or\b)"
@@ -30,14 +27,15 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 #: Decimals, so that 57 % is the float 0.57 that stands in a row.
 _UNITS = {"": Decimal(1), "%": Decimal("0.01"), "ms": Decimal(1), "s": Decimal(1000)}
-_PERCENTILES = re.compile(r"(mean|p50|p90|p95|p99|max)_ms")
+#: True and false are 1 and 0.
+_COMPARABLE: tuple[Kind, ...] = ("number", "truth")
 
 
 class FailOn:
     """A parsed expression. `holds(row)` tells whether it holds for one row of a document.
 
-    Dotted names reach inside (`client_ms.p95`); `p50_ms` … `p99_ms` alone are of client_ms, else of server_ms.
-    A value that is not known makes no comparison true. Times are in ms, `s` and `%` are converted.
+    Fields are named as `rows` has them. A value that is not known makes no comparison true. Times are in ms, `s` and
+    `%` are converted.
     `row_type` is the TypedDict of the rows. Raises UsageError for what cannot be read, and for a field that such rows
     do not have or that is no number.
     """
@@ -45,9 +43,10 @@ class FailOn:
     def __init__(self, text: str, row_type: type) -> None:
         self.text = text
         self._postfix = _postfix(text)
+        fields = Fields(row_type)
         for step in self._postfix:
             if isinstance(step, tuple):
-                _check(step[0], row_type)
+                _check(step[0], fields)
 
     def holds(self, row: Row) -> bool:
         """Whether the expression holds for this row."""
@@ -55,8 +54,8 @@ class FailOn:
         for step in self._postfix:
             if isinstance(step, tuple):
                 field, compare, number = step
-                value = _value(row, field)
-                stack.append(value is not None and compare(value, number))
+                found = _number(row, field)
+                stack.append(found is not None and compare(found, number))
             else:
                 right, left = stack.pop(), stack.pop()
                 stack.append(left and right if step == "and" else left or right)
@@ -107,40 +106,15 @@ def _malformed(text: str, at: int) -> UsageError:
     )
 
 
-def _value(row: Row, field: str) -> int | float | None:
-    """The number under a dotted name, None where there is none. Keys may hold dots themselves (`callers.reviews.a`)."""
-    if _PERCENTILES.fullmatch(field) and field not in row:
-        times = row.get("client_ms") or row.get("server_ms")
-        return times[field.removesuffix("_ms")] if times else None
-    value: Any = row
-    while field:
-        if not isinstance(value, Mapping):
-            return None
-        key, _, rest = (field, "", "") if field in value else field.partition(".")
-        value, field = value.get(key), rest
-    return value if isinstance(value, int | float) else None
+def _number(row: Row, field: str) -> int | float | None:
+    """The number under a dotted name, None where there is none."""
+    found = value(row, field)
+    return found if isinstance(found, int | float) else None
 
 
-def _check(field: str, row_type: type) -> None:
-    """Raise UsageError where rows of this type hold no number under the name, whatever they hold today."""
-    numbers = _numbers(row_type)
-    percentile = _PERCENTILES.fullmatch(field) and "client_ms.p50" in numbers
-    if not percentile and not any(fnmatchcase(field, name) for name in numbers):
-        alone = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"] if "client_ms.p50" in numbers else []
+def _check(field: str, fields: Fields) -> None:
+    """Raise UsageError where rows hold no number under the name, whatever they hold today."""
+    if fields.kind(field) not in _COMPARABLE:
         raise UsageError(
-            f"--fail-on: there is no number {field!r} to compare", f"There are: {' '.join(alone + numbers)}"
+            f"--fail-on: there is no number {field!r} to compare", f"There are: {' '.join(fields.names(*_COMPARABLE))}"
         )
-
-
-def _numbers(kind: Any, name: str = "") -> list[str]:
-    """The dotted names of all numbers in a row; `statuses.*` where they are counted by any name."""
-    if NoneType in get_args(kind):
-        kind = next(part for part in get_args(kind) if part is not NoneType)
-    if kind in (int, float, bool):
-        return [name]
-    if get_origin(kind) is dict:
-        return _numbers(get_args(kind)[1], f"{name}.*")
-    if is_typeddict(kind):
-        inside = get_type_hints(kind).items()
-        return [number for key, part in inside for number in _numbers(part, f"{name}.{key}" if name else key)]
-    return []

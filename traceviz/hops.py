@@ -196,7 +196,9 @@ def _callees(forest: Forest, pairs: _Pairs, parties: Parties, found: Calls) -> R
     named = np.flatnonzero(pairs.callee_row < 0)
     heads = pairs.head_row[named]
     callee = np.where(pairs.callee_row >= 0, parties.of_row[pairs.callee_row], -1)
-    callee[named] = parties.named_by(heads)
+    callee[named] = parties.named_by(_naming(forest, heads))
+    nameless = named[callee[named] < 0]
+    callee[nameless] = parties.named_by(pairs.head_row[nameless])
     went_on = np.full(len(found.head), -1, np.int64)
     beneath = np.flatnonzero(found.is_head & (found.within >= 0))
     beneath = beneath[found.is_head[found.within[beneath]]][::-1]
@@ -204,6 +206,23 @@ def _callees(forest: Forest, pairs: _Pairs, parties: Parties, found: Calls) -> R
     went_on[found.within[beneath[foreign]]] = parties.of_row[beneath[foreign]]
     callee[named] = np.where(callee[named] >= 0, callee[named], went_on[heads])
     return callee
+
+
+def _naming(forest: Forest, heads: Rows) -> Rows:
+    """The spans that name the callees of these heads: where a program's client span is in another one of its own, like
+    HTTP in a database's, and that one says what it is about, the outermost that does."""
+    spans, role, parent = forest.spans, forest.role, forest.parent
+    about = np.zeros(len(forest), np.bool_)
+    for column in ("peer_service", "queue", "queue_system", "db_name", "db_system"):
+        about |= spans.tag(column) != 0
+    inner = np.flatnonzero((role == Role.CLIENT) & (parent >= 0) & (role[parent] == Role.CLIENT))
+    inner = inner[forest.workloads.same(inner, parent[inner])]
+    naming = np.arange(len(forest))
+    for row in inner[np.argsort(forest.depth[inner], kind="stable")].tolist():
+        above = int(naming[parent[row]])
+        if about[above]:
+            naming[row] = above
+    return naming[heads]
 
 
 def _chosen(forest: Forest, pairs: _Pairs, callee: Rows, kept: Bools) -> tuple[_Pairs, Rows]:

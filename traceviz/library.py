@@ -10,19 +10,24 @@ from typing import Literal
 import graphviz
 
 from traceviz import fetching
-from traceviz.analyze.report import Report, report
+from traceviz.analyze.groups import GROUP_BY, GroupBy
+from traceviz.analyze.report import VIEWS, Report, View, report
 from traceviz.asked import Asked
 from traceviz.asking.access import Access
+from traceviz.documents import TreeDocument
 from traceviz.errors import NothingFound, UsageError
 from traceviz.fetching import Fetched
 from traceviz.keeping.anonymize import Anonymizer
 from traceviz.keeping.dump import is_begun
 from traceviz.notes import Notes
+from traceviz.one_trace import OneTrace, of_trace, only_trace_named
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
 from traceviz.sources.names import shown
 from traceviz.spans import concat
 from traceviz.target import jaeger_meant, open_target
+from traceviz.trace_name import read_trace_name
+from traceviz.traces import listed
 from traceviz.wanted import DEFAULT_COMPLETE, read_wanted
 
 
@@ -33,12 +38,28 @@ class LoadedForest(Forest):
     asked: Asked
     reading: Notes
 
-    def report(self) -> Report:
-        """The Report of these traces, to be merged with others, drawn, or turned into networkx."""
-        result = report(self)
+    def report(self, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
+        """The Report of these traces, to be merged with others that were counted alike, drawn, or turned into networkx.
+
+        `group_by` ("version", "namespace", "pod", "operation") tells the workloads apart; with `view` "tree" every
+        service is also counted in each context that it is called in, and drawn so. Raises UsageError for others.
+        """
+        check_choice("group_by", group_by, GROUP_BY)
+        check_choice("view", view, VIEWS)
+        result = report(self, group_by=group_by, view=view)
         result.asked = self.asked
         result.notes.merge(self.reading)
         return result
+
+    def tree(self, trace: str) -> TreeDocument:
+        """The document of `traceviz tree -o json` of one of these traces, by its id, the start of it, or the URL of its
+        page. Raises NothingFound where none is meant, UsageError where several are, or the text names no trace."""
+        name = read_trace_name(trace)
+        if name is None:
+            raise UsageError(f"{shown(trace)} is no id of a trace", "32 hex digits, or the start of them")
+        remedy = "They are the trace_ids of the forest's spans"
+        trace_id = only_trace_named(name, self.spans.trace_ids, remedy, listed(self.asked.source))
+        return OneTrace(of_trace(self.spans, trace_id), self.asked, self.reading).document()
 
 
 def load(
@@ -57,6 +78,7 @@ def load(
     complete: int = DEFAULT_COMPLETE,
     api: Literal["auto", "v3", "v1"] = "auto",
     ui_url: str | None = None,
+    control_plane: bool = False,
     access: Access | None = None,
 ) -> LoadedForest:
     """Read traces: the URL of a Jaeger, or file names, globs and `-`, selected as the command line does.
@@ -64,13 +86,14 @@ def load(
     `since` and the durations of a span are texts like "10m", `from_` and `to` instants (RFC 3339, epoch, "now-1h").
     `operation`, durations and `tags` ({"http.status_code": "504"}) have to be on one and the same span of the service.
     A Jaeger gives the newest 1,000 traces of the last hour where nothing is said; `limit` another number of them,
-    `everything` all. `complete` is how many traces with missing parents are asked for again by id. `access` says how to
-    reach it and as whom; variables and contexts are the command line's, and not looked at.
+    `everything` all; `control_plane` also gives the spans of Istio's Mixer and of Jaeger itself. `complete` is how many
+    traces with missing parents are asked for again by id. `access` says how to reach it and as whom; variables and
+    contexts are the command line's, and not looked at.
 
     Everything is held in memory. Raises a `TracevizError` where nothing could be reached, read or found.
     """
     conditions = (service, operation, min_duration, max_duration, _written(tags), since, from_, to)
-    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url)
+    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url, control_plane)
     with open_target([target] if isinstance(target, str) else target, wanted, access) as traces:
         batches = list(traces.batches())
         if not batches:
@@ -127,11 +150,14 @@ def fetch(
     return fetching.fetch(jaeger, wanted, path, anonymizer=Anonymizer() if anonymize else None)
 
 
-def render(report: Report, format: str, *, theme: Literal["light", "dark"] = "light") -> str | bytes:
-    """The service graph of a report as "svg", "png", "dot", "json", "csv", "table", "wide" or "pdf".
+def render(report: Report | TreeDocument, format: str, *, theme: Literal["light", "dark"] = "light") -> str | bytes:
+    """The service graph of a report, or a call tree, as "svg", "png", "pdf", "dot", "json", "csv", "table" or "wide";
+    the graph also as "mermaid", "nodegraph" (Grafana) or "cytoscape".
 
     Text formats give str, drawings and PDF bytes. Raises `DrawingFailed` where the layout engine does.
     """
+    if not isinstance(report, Report):
+        return render_document(report, format, theme=theme)
     return render_document(report.graph(), format, errors=report.errors(), ui_url=report.asked.ui_url, theme=theme)
 
 
@@ -139,6 +165,12 @@ def to_graphviz(report: Report, *, theme: Literal["light", "dark"] = "light") ->
     """The service graph as a `graphviz.Source`: a notebook shows it, and the system's Graphviz renders it with any of
     its engines and formats. `render` needs no Graphviz."""
     return graphviz.Source(str(render(report, "dot", theme=theme)))
+
+
+def check_choice(name: str, given: str, choices: Sequence[str]) -> None:
+    """Raise UsageError where what was given is none of the choices."""
+    if given not in choices:
+        raise UsageError(f"{name} is never {shown(str(given))}", f"It is one of {', '.join(choices)}")
 
 
 def _written(tags: Mapping[str, str] | None) -> list[str]:

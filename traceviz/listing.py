@@ -18,7 +18,7 @@ from traceviz.asking.query import Jaeger, services_asked
 from traceviz.asking.workers import Workers
 from traceviz.documents import Document, Listing, ListingCounts, Operation, OperationsDocument, ServicesDocument
 from traceviz.errors import NothingFound, NothingReadable, SourceFailed
-from traceviz.live import ONLY_ARRIVED
+from traceviz.live import ONLY_ARRIVED, read, to_be_read
 from traceviz.notes import EXAMPLES, define
 from traceviz.selection import Selection
 from traceviz.spans import Kind
@@ -96,22 +96,23 @@ def services(
     are known: then nodes are not.
     """
     access = access or Access()
+    wanted = replace(wanted, control_plane=True)
     jaeger = jaeger_meant(targets, access)
     if jaeger is None:
         with open_target(targets, wanted, access, stdin) as traces:
             return services_document(traces.gathered.services, _counted(traces, traces.gathered.services))
     if wanted.limit is None and not wanted.everything:
         wanted = replace(wanted, limit=SAMPLE)
-    with Jaeger(jaeger, wanted.api) as asked:
+    with to_be_read(jaeger, wanted) as asked:
         names = services_asked(asked, None)
-        unread = Report(Asked((asked.url,), service=wanted.service, limit=wanted.limit))
-    try:
-        with open_target(targets, wanted, access, stdin, oversight) as traces:
-            return services_document(names, _counted(traces, names))
-    except (SourceFailed, NothingReadable) as trouble:
-        unread.notes.add(SAMPLE_FAILED, examples=[str(trouble)])
-        document = services_document(names, unread)
-        return {**document, "counts": _unread(len(names))}
+        try:
+            with read(asked, wanted, jaeger.parallel, oversight or Oversight()) as traces:
+                return services_document(names, _counted(traces, names))
+        except (SourceFailed, NothingReadable) as trouble:
+            unread = Report(asked=Asked((asked.url,), service=wanted.service, limit=wanted.limit))
+            unread.notes.add(SAMPLE_FAILED, examples=[str(trouble)])
+            document = services_document(names, unread)
+            return {**document, "counts": _unread(len(names))}
 
 
 def services_document(names: Iterable[str], report: Report) -> ServicesDocument:
@@ -141,6 +142,7 @@ def operations(
     noted, and SourceFailed raised where nothing came.
     """
     access = access or Access()
+    wanted = replace(wanted, control_plane=True)
     jaeger = jaeger_meant(targets, access)
     if jaeger is None:
         with open_target(targets, wanted, access, stdin) as traces:
@@ -151,8 +153,8 @@ def operations(
         found = set(_told(asked, services_asked(asked, wanted.service), jaeger.parallel))
         if not found:
             raise NothingFound(f"{asked.url} knows no operation of what was asked for")
-        unread = Report(Asked((asked.url,), service=wanted.service))
-        conditions = _conditions(wanted)
+        unread = Report(asked=Asked((asked.url,), service=wanted.service))
+        conditions = [option for option in wanted.given if option != "--service"]
         asked.notes.add(OF_ALL_TIMES, len(conditions), conditions)
         unread.notes.merge(asked.notes)
     document = _operations_document(unread, found)
@@ -197,7 +199,7 @@ def _counted(traces: Traces, names: Collection[str]) -> Report:
         if not names:
             raise NothingFound(f"no span in {listed(traces.asked.source)} says of which service it is")
         return report
-    empty = Report(traces.asked)
+    empty = Report(asked=traces.asked)
     empty.notes.merge(traces.notes)
     empty.notes.merge(traces.gathered.notes)
     return empty
@@ -250,18 +252,3 @@ def _performed(traces: Traces) -> Iterator[_Operation]:
         for service, operation, kind in columns.T.tolist():
             kind_said = "" if kind == Kind.UNSET else Kind(kind).name.lower()
             yield chosen.texts[service], chosen.texts[operation], kind_said
-
-
-def _conditions(wanted: Wanted) -> list[str]:
-    """The options that narrow traces, as they are written."""
-    given = {
-        "--operation": wanted.operation,
-        "--min-duration": wanted.min_duration_ns,
-        "--max-duration": wanted.max_duration_ns,
-        "--tag": wanted.tags or None,
-        "--since": wanted.since_ns,
-        "--from": wanted.from_ns,
-        "--to": wanted.to_ns,
-        "--limit": wanted.limit,
-    }
-    return [option for option, value in given.items() if value is not None]

@@ -195,24 +195,35 @@ class Reading:
 @contextmanager
 def open_jaeger(access: Access, wanted: Wanted, oversight: Oversight) -> Iterator[Traces]:
     """The traces of a Jaeger that are wanted, all read before this begins."""
-    extra_tags = Selection(tags=wanted.tags).extra_tags
-    with Jaeger(access, wanted.api, extra_tags) as jaeger:
-        planned = plan(jaeger, wanted, time.time_ns())
-        reading = Reading(jaeger, planned, wanted.complete, access.parallel, oversight)
-        with gather((collected.spans for collected in reading.answers()), _IN_MEMORY) as gathered:
-            interrupted = oversight.stop.is_set()
-            if interrupted and not gathered.spans:
-                raise KeyboardInterrupt
-            if not gathered.spans and gathered.notes.count(UNREADABLE_RECORD):
-                raise nothing_readable((jaeger.url,), gathered.notes)
-            yield Traces(
-                reading.asked,
-                gathered,
-                jaeger.notes,
-                newest=reading.newest,
-                copied=reading.copied,
-                interrupted=interrupted,
-            )
+    with to_be_read(access, wanted) as jaeger, read(jaeger, wanted, access.parallel, oversight) as traces:
+        yield traces
+
+
+def to_be_read(access: Access, wanted: Wanted) -> Jaeger:
+    """The Jaeger, to be closed by `with`, that gives what the conditions wanted are about."""
+    return Jaeger(access, wanted.api, Selection(tags=wanted.tags).extra_tags)
+
+
+@contextmanager
+def read(jaeger: Jaeger, wanted: Wanted, parallel: int, oversight: Oversight) -> Iterator[Traces]:
+    """The same of a Jaeger from `to_be_read`."""
+    planned = plan(jaeger, wanted, time.time_ns())
+    reading = Reading(jaeger, planned, wanted.complete, parallel, oversight)
+    with gather((collected.spans for collected in reading.answers()), _IN_MEMORY) as gathered:
+        interrupted = oversight.stop.is_set()
+        if interrupted and not gathered.spans:
+            raise KeyboardInterrupt
+        if not gathered.spans and gathered.notes.count(UNREADABLE_RECORD):
+            raise nothing_readable((jaeger.url,), gathered.notes)
+        yield Traces(
+            reading.asked,
+            gathered,
+            jaeger.notes,
+            newest=reading.newest,
+            copied=reading.copied,
+            interrupted=interrupted,
+            control_plane=wanted.control_plane,
+        )
 
 
 def note_limits(collection: Collection, notes: Notes) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from traceviz.connecting import connection
+from traceviz.verbosity import quiet
 from traceviz.wanted import DEFAULT_COMPLETE, DEFAULT_LIMIT
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -70,13 +71,43 @@ def output(formats: tuple[str, ...]) -> Callable[[_Command], _Command]:
                     "--output-file", "-O", "file", type=click.Path(dir_okay=False), help="Its suffix gives the format."
                 ),
                 click.option(
-                    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True
+                    "--color",
+                    type=click.Choice(["auto", "always", "never"]),
+                    default="auto",
+                    show_default=True,
+                    help="On stdout: on a terminal, into a pipe as well, or not at all. Never in a file of -O.",
                 ),
-                click.option("--quiet", "-q", is_flag=True, help="No notes on stderr."),
+                quiet,
             ),
         )
 
     return decorated
+
+
+def rows(command: _Command) -> _Command:
+    """Which columns and rows a list is shown with, as table, wide or csv."""
+    return _decorated(
+        command,
+        (
+            click.option(
+                "--columns",
+                metavar="FIELD,...",
+                help="Of rows: these columns, named as in JSON, like caller,callee,p99_ms,flags.UT; with + before them "
+                "after the usual ones.",
+            ),
+            click.option(
+                "--sort", metavar="FIELD,...", help="Of rows: by these fields, with - before one the largest first."
+            ),
+            click.option("--no-headers", is_flag=True, help="Rows alone, nothing cut, for awk and cut."),
+        ),
+    )
+
+
+def planes(command: _Command) -> _Command:
+    """Whether what runs the mesh is shown as well."""
+    return click.option(
+        "--control-plane", is_flag=True, help="Also show Istio's Mixer and Jaeger's own services, hidden otherwise."
+    )(command)
 
 
 def judgement(command: _Command) -> _Command:

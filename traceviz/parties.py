@@ -18,7 +18,9 @@ class Party(NamedTuple):
     """One end of a call: a workload that reported spans, or a callee that was only named by its caller.
 
     For a workload the fields are those of `Workload`; for the others `service` is the name (a host without
-    its namespace, a database, a queue) and `namespace` the host's namespace where it says one.
+    its namespace, a database, a queue) and `namespace` the host's namespace where it says one; of a database or a queue
+    `canonical` is the system that it is in ("kafka"), empty where that is not known. `group`, always the
+    last field, is what `--group-by` tells it apart by (`analyze.groups`), empty where that is not known.
     """
 
     kind: PartyKind
@@ -27,6 +29,7 @@ class Party(NamedTuple):
     deployment: str = ""
     namespace: str = ""
     proxy: str = ""
+    group: str = ""
 
 
 class Parties:
@@ -54,55 +57,88 @@ class Parties:
         spans, role, texts = self._forest.spans, self._forest.role, self._forest.spans.texts
         gateway = self._forest.workloads.mask("router")
         hosts = envoy.table(spans.tag("url"), texts, lambda url: texts.code(envoy.url_host(url)), np.int64)
-        names = ("cluster", "peer_service", "queue", "queue_system", "db_name", "db_system", "server_address")
-        columns = [spans.tag(name)[rows].astype(np.int64) for name in names]
+        columns = [spans.tag(name)[rows].astype(np.int64) for name in _Said._fields[:-2]]
         columns += [hosts[spans.tag("url")[rows]], spans.operation[rows].astype(np.int64)]
         proxy = (role[rows] == Role.CALLER) | (role[rows] == Role.ATTEMPT)
         queue = (role[rows] == Role.PRODUCER) | (role[rows] == Role.CONSUMER)
-        columns += [column.astype(np.int64) for column in (proxy, gateway[rows], queue)]
         seen: dict[tuple[int, ...], int] = {}
         result = np.full(len(rows), -1, np.int64)
-        for i, codes in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        sides = [column.astype(np.int64) for column in (proxy, gateway[rows], queue)]
+        for i, codes in enumerate(zip(*(column.tolist() for column in (*columns, *sides)), strict=True)):
             if codes not in seen:
-                proxied, at_gateway, messaging = map(bool, codes[9:])
-                said = (texts[code] for code in codes[:9])
-                party = _named(*said, proxy=proxied, gateway=at_gateway, messaging=messaging)
+                proxied, at_gateway, messaging = map(bool, codes[-3:])
+                said = _Said(*(texts[code] for code in codes[:-3]))
+                party = _named_by_proxy(said, at_gateway) if proxied else _named_by_program(said, messaging)
                 seen[codes] = -1 if party is None else self.add(party)
             result[i] = seen[codes]
         return result
 
 
-def _named(
-    cluster: str,
-    peer_service: str,
-    queue: str,
-    queue_system: str,
-    db_name: str,
-    db_system: str,
-    server_address: str,
-    host: str,
-    operation: str,
-    *,
-    proxy: bool,
-    gateway: bool,
-    messaging: bool,
-) -> Party | None:
-    """Who is at the other end of a call, as the span says."""
-    if proxy:
-        cluster_host = envoy.read_cluster(envoy.routed_cluster(operation) or cluster).host
-        # A gateway's URL names its own front door.
-        named = cluster_host or ("" if gateway else host) or operation.partition("/")[0].partition(":")[0]
-        return _host_party(named) if named else Party("unknown", operation or "unknown")
-    if messaging and (queue or peer_service or queue_system):
-        return Party("queue", queue or peer_service or queue_system)
-    if peer_service:
-        return _host_party(peer_service)
-    if queue or queue_system:
-        return Party("queue", queue or queue_system)
-    if db_system or db_name:
-        return Party("database", db_name or server_address or db_system)
-    named = server_address or host
-    return _host_party(named) if named else None
+class _Said(NamedTuple):
+    """What a span says of the other end: columns of `TAGS`, then the host of its URL and its operation."""
+
+    cluster: str
+    peer_service: str
+    queue: str
+    queue_system: str
+    db_name: str
+    db_system: str
+    server_address: str
+    rpc: str
+    rpc_service: str
+    host: str
+    operation: str
+
+
+def _named_by_proxy(said: _Said, gateway: bool) -> Party:
+    routed = envoy.routed_cluster(said.operation) or envoy.asked_cluster(said.operation) or said.cluster
+    # A gateway's URL names its own front door.
+    host = "" if gateway else said.host
+    named = envoy.read_cluster(routed).host or host or said.operation.partition("/")[0].partition(":")[0]
+    return _host_party(named) if named else Party("unknown", said.operation or "unknown")
+
+
+def _named_by_program(said: _Said, messaging: bool) -> Party | None:
+    """`peer.service`, what is stored or queued, an address, and only then what the call was for. What the first one
+    names is a queue or a database where the span is about one."""
+    queued = bool(said.queue or said.queue_system)
+    stored = bool(said.db_system or said.db_name)
+    if (messaging and said.peer_service) or queued:
+        named = said.queue if messaging or not said.peer_service else said.peer_service
+        return Party("queue", named or said.peer_service or said.queue_system, _system(said.queue_system))
+    address = envoy.url_host(said.server_address)
+    if stored:
+        # Of a numbered database, like Redis's 0, the number says nothing.
+        name = "" if said.db_name.isdecimal() else said.db_name
+        return Party("database", said.peer_service or name or address or said.db_system, _system(said.db_system))
+    if said.peer_service:
+        return _host_party(said.peer_service)
+    named = address or said.host
+    if named:
+        return _host_party(named)
+    if said.rpc_service:
+        # Services of a cloud (S3, DynamoDB) are asked for by name.
+        return Party("external" if said.rpc.lower() == "aws-api" else "unknown", said.rpc_service)
+    return None
+
+
+#: What older conventions call a system ▸ its name today.
+_SYSTEMS = {
+    "mssql": "microsoft.sql_server",
+    "oracle": "oracle.db",
+    "db2": "ibm.db2",
+    "spanner": "gcp.spanner",
+    "cosmosdb": "azure.cosmosdb",
+    "dynamodb": "aws.dynamodb",
+    "redshift": "aws.redshift",
+    "amazonsqs": "aws_sqs",
+    "aws.sqs": "aws_sqs",
+    "amazonsns": "aws.sns",
+}
+
+
+def _system(text: str) -> str:
+    return _SYSTEMS.get(text.lower(), text.lower())
 
 
 def _host_party(text: str) -> Party:

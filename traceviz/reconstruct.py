@@ -8,7 +8,7 @@ that an ugly case touches are looked at one by one.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from traceviz import envoy
 from traceviz.notes import Notes, raises
-from traceviz.roles import Role, Roles, on_callers_side, roles
+from traceviz.roles import Role, Roles, from_proxy, on_callers_side, roles
 from traceviz.shared_ids import (
     Family,
     equal_runs,
@@ -25,7 +25,7 @@ from traceviz.shared_ids import (
     split_shared_ids,
     undo_shared_id_repair,
 )
-from traceviz.spans import TAGS, Bools, Ints, Rows, Spans
+from traceviz.spans import TAGS, Bools, Ints, Kind, Rows, Spans
 from traceviz.workloads import Workloads
 
 #: A child that lies outside its parent by more than this, though it would fit, is a matter of clocks.
@@ -92,6 +92,7 @@ class Forest:
 
 def reconstruct(spans: Spans) -> Forest:
     """The Forest of whole traces."""
+    spans = with_linked_parents(spans)
     spans = spans.take(canonical_order(spans))
     notes = Notes()
     role = roles(spans)
@@ -107,7 +108,25 @@ def reconstruct(spans: Spans) -> Forest:
     shift = note_skew(spans, role, parent, workloads, notes)
     note_outliving_children(spans, role, parent, notes)
     note_several_roots(spans, parent, duplicate, notes)
+    note_no_kinds(spans, duplicate, notes)
     return Forest(spans, role, parent, duplicate, orphan, shift, workloads, notes)
+
+
+def with_linked_parents(spans: Spans) -> Spans:
+    """The spans, where one without a parent that has links into its own trace hangs under the first of them, as in
+    Jaeger's v1 JSON, which makes no difference between the two."""
+    if not len(spans.link_row):
+        return spans
+    number = {trace_id: index for index, trace_id in enumerate(spans.trace_ids)}
+    linked = np.array([number.get(trace_id, -1) for trace_id in spans.link_trace], np.int64)
+    row = spans.link_row
+    meant = (linked == spans.trace[row]) & (spans.parent_id[row] == 0) & (spans.link_span != spans.span_id[row])
+    if not meant.any():
+        return spans
+    parent_id = spans.parent_id.copy()
+    # Of several links the first one is assigned last.
+    parent_id[row[meant][::-1]] = spans.link_span[meant][::-1]
+    return replace(spans, parent_id=parent_id)
 
 
 def canonical_order(spans: Spans) -> Rows:
@@ -159,6 +178,7 @@ def mark_duplicates(spans: Spans, notes: Notes) -> Bools:
             whole.add(content)
             seen.setdefault(content[:5], row)
     mark_differing_duplicates(spans, differing, duplicate, notes)
+    mark_partial_reports(spans, duplicate, notes)
     return duplicate
 
 
@@ -176,6 +196,27 @@ def mark_differing_duplicates(spans: Spans, rows: list[int], duplicate: Bools, n
     for row in rows:
         duplicate[row] = True
         notes.add("differing-duplicates", 1, [spans.trace_ids[spans.trace[row]]])
+
+
+@raises(
+    "partial-reports",
+    "{count} {count:report|reports} of a span without kind and times {count:counts|count} as part of the whole one",
+)
+def mark_partial_reports(spans: Spans, duplicate: Bools, notes: Notes) -> None:
+    """A span was reported in pieces, as Zipkin allows.
+
+    One report of a trace, an id and a service has neither kind nor start nor duration, and there is another one that
+    has. The first is set aside, so that no call is counted twice. Its tags are not read. Nothing to repair.
+    """
+    partial = (spans.kind == Kind.UNSET) & (spans.start_ns == 0) & (spans.duration_ns == 0) & ~duplicate
+    if not partial.any():
+        return
+    columns = (spans.trace.astype(np.int64), spans.span_id.astype(np.int64), spans.service.astype(np.int64))
+    whole = set(zip(*(column[spans.start_ns > 0].tolist() for column in columns), strict=True))
+    for row in np.flatnonzero(partial).tolist():
+        if tuple(int(column[row]) for column in columns) in whole:
+            duplicate[row] = True
+            notes.add("partial-reports", 1, [spans.trace_ids[spans.trace[row]]])
 
 
 @raises(
@@ -298,6 +339,24 @@ def note_several_roots(spans: Spans, parent: Rows, duplicate: Bools, notes: Note
     rooted = np.bincount(spans.trace[(parent < 0) & ~duplicate], minlength=len(spans.trace_ids))
     several = np.flatnonzero(rooted > 1)
     notes.add("several-roots", len(several), example_traces(spans, several))
+
+
+@raises(
+    "no-span-kind",
+    "{count} {count:trace has|traces have} no span kinds; calls show where the service changes, and databases, queues "
+    "and outside hosts not at all",
+)
+def note_no_kinds(spans: Spans, duplicate: Bools, notes: Notes) -> None:
+    """No span of a trace says what it is: client, server, producer or consumer.
+
+    Usual for instrumentation made by hand (OpenTracing without the tag `span.kind`). A call is then known only by its
+    callee's span under another service's, so that the caller's time is not, and what has no spans of its own cannot be
+    seen: a database looks like work of its caller. Set `span.kind` where the program calls and is called.
+    """
+    said = np.bincount(spans.trace, from_proxy(spans) | (spans.kind != Kind.UNSET), minlength=len(spans.trace_ids))
+    several = np.bincount(spans.trace[~duplicate], minlength=len(spans.trace_ids)) > 1
+    silent = np.flatnonzero((said == 0) & several)
+    notes.add("no-span-kind", len(silent), example_traces(spans, silent))
 
 
 def depths(parent: Rows) -> tuple[Rows, Bools]:

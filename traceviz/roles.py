@@ -40,13 +40,13 @@ def roles(spans: Spans) -> Roles:
     texts = spans.texts
     cluster = spans.tag("cluster")
     routed = envoy.look_up(spans.operation, texts, lambda text: envoy.routed_cluster(text) is not None, np.bool_)
-    # `router … egress` names its cluster; that serves where the tag is missing.
+    # `router … egress` and `async … egress` name their cluster; that serves where the tag is missing.
     named = envoy.look_up(spans.operation, texts, _routed_direction, np.int8)
     tagged = envoy.look_up(cluster, texts, lambda text: envoy.read_cluster(text).direction, np.int8)
     direction = np.where(tagged != 0, tagged, named)
     proxy = from_proxy(spans) | (direction != 0)
 
-    result = _PROGRAM[spans.kind]
+    result = _PROGRAM[_kinds(spans)]
     result[proxy & (direction > 0)] = Role.CALLER
     result[proxy & (direction > 0) & routed] = Role.ATTEMPT
     result[proxy & (direction < 0)] = Role.CALLEE
@@ -55,7 +55,30 @@ def roles(spans: Spans) -> Roles:
     bare = proxy & (direction == 0) & (cluster != 0)
     result[bare] = np.where(routed, Role.ATTEMPT, np.where(spans.kind == Kind.CLIENT, Role.CALLER, Role.CALLEE))[bare]
     result[proxy & (direction == 0) & (cluster == 0)] = Role.UNDECIDED
+    # What a waypoint rejected before it chose a cluster was sent to whom it stands before.
+    result[(result == Role.UNDECIDED) & _at_waypoint(spans)] = Role.CALLEE
     return result
+
+
+def _kinds(spans: Spans) -> npt.NDArray[np.int8]:
+    """The kinds of programs' spans. Newer conventions have CLIENT for what takes from a queue or puts a batch into it:
+    there the operation tells."""
+    kind = spans.kind
+    operation = envoy.look_up(spans.tag("queue_operation"), spans.texts, _queue_kind, np.int8)
+    asking = (kind == Kind.CLIENT) & (operation != 0)
+    return np.where(asking & ((spans.tag("queue") != 0) | (spans.tag("queue_system") != 0)), operation, kind)
+
+
+def _queue_kind(operation: str) -> int:
+    if operation.lower() in ("receive", "process", "deliver", "poll"):
+        return Kind.CONSUMER
+    return Kind.PRODUCER if operation.lower() in ("send", "publish", "create") else Kind.UNSET
+
+
+def _at_waypoint(spans: Spans) -> Bools:
+    return envoy.look_up(
+        spans.tag("node_id"), spans.texts, lambda text: envoy.read_node_id(text).kind == "waypoint", np.bool_
+    )
 
 
 def from_proxy(spans: Spans) -> Bools:
@@ -73,5 +96,5 @@ def on_callers_side(role: Roles) -> Bools:
 
 
 def _routed_direction(operation: str) -> int:
-    cluster = envoy.routed_cluster(operation)
+    cluster = envoy.routed_cluster(operation) or envoy.asked_cluster(operation)
     return envoy.read_cluster(cluster).direction if cluster else 0

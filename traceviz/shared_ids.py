@@ -159,6 +159,8 @@ def _raise_siblings(family: Family, parent: Rows) -> Rows:
         above = parent[rows]
         rows = rows[(above >= 0) & (role[above] == role[rows])]
         rows = rows[family.workloads.same(rows, parent[rows])]
+        # Before a sidecar may stand its waypoint, which hangs above it by right.
+        rows = rows[~family.workloads.mask("waypoint")[parent[rows]]]
         # A root has no level above: its children of the same role stay where they are.
         rows = rows[parent[parent[rows]] >= 0]
         raised[rows] = True

@@ -31,15 +31,17 @@ class Kind(IntEnum):
 
 
 #: Text columns and the tags they are read from, the first one that a span has wins.
-#: Old and new semantic conventions, Envoy's tags, and resource attributes stand side by side.
+#: Old and new semantic conventions, OpenTracing's, Brave's, Envoy's tags, and resource attributes stand side by side.
 TAGS: dict[str, tuple[str, ...]] = {
     "status": ("http.status_code", "http.response.status_code"),
-    "grpc": ("grpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code"),
+    "grpc": ("grpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code", "rpc.connect_rpc.error_code"),
     "flags": ("response_flags",),
     "cluster": ("upstream_cluster", "upstream_cluster.name"),
     "node_id": ("node_id",),
     "component": ("component",),
     "canonical": ("istio.canonical_service",),
+    "destination": ("istio.destination_canonical_service", "istio.destination_workload"),
+    "destination_namespace": ("istio.destination_namespace",),
     "version": ("istio.canonical_revision", "service.version", "version"),
     "namespace": ("istio.namespace", "k8s.namespace.name"),
     "pod": ("k8s.pod.name", "pod"),
@@ -52,12 +54,17 @@ TAGS: dict[str, tuple[str, ...]] = {
     "protocol": ("http.protocol",),
     "retry": ("retry.count",),
     "peer_service": ("service.peer.name", "peer.service"),
-    "server_address": ("server.address", "net.peer.name"),
-    "db_system": ("db.system.name", "db.system"),
-    "db_name": ("db.namespace", "db.name"),
+    "server_address": ("server.address", "net.peer.name", "peer.hostname"),
+    "db_system": ("db.system.name", "db.system", "db.type"),
+    "db_name": ("db.namespace", "db.name", "db.instance", "cassandra.keyspace"),
     "queue_system": ("messaging.system",),
-    "queue": ("messaging.destination.name", "messaging.destination"),
+    "queue": (
+        *("messaging.destination.template", "messaging.destination.name", "messaging.destination"),
+        *("message_bus.destination", "kafka.topic", "rabbit.queue"),
+    ),
+    "queue_operation": ("messaging.operation.type", "messaging.operation"),
     "rpc": ("rpc.system", "rpc.system.name"),
+    "rpc_service": ("faas.invoked_name", "rpc.service"),
     "error_type": ("error.type", "exception.type"),
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO
+
+import numpy as np
 
 from traceviz.asked import Asked
 from traceviz.asking.collect import started
@@ -17,6 +19,7 @@ from traceviz.sources.files import read_files
 from traceviz.sources.header import Header
 from traceviz.sources.join import gather
 from traceviz.sources.names import resolve_service
+from traceviz.spans import Spans
 from traceviz.traces import Traces, nothing_readable
 from traceviz.wanted import Wanted
 
@@ -30,8 +33,15 @@ OLDER_TRACES = define(
 
 
 @contextmanager
-def open_files(names: Sequence[str], wanted: Wanted, stdin: BinaryIO, ui_url: str | None) -> Iterator[Traces]:
-    """The traces of files that are wanted. `ui_url` is where links lead to if the files do not say."""
+def open_files(
+    names: Sequence[str],
+    wanted: Wanted,
+    stdin: BinaryIO,
+    ui_url: str | None,
+    taken: Callable[[str], bool] | None = None,
+) -> Iterator[Traces]:
+    """The traces of files that are wanted. `ui_url` is where links lead to if the files do not say. Spans of traces
+    whose ids are not `taken` are let go while the files are read, as if they held no others."""
     selection = Selection(
         operation=wanted.operation,
         min_duration_ns=wanted.min_duration_ns,
@@ -39,19 +49,38 @@ def open_files(names: Sequence[str], wanted: Wanted, stdin: BinaryIO, ui_url: st
         tags=wanted.tags,
     )
     headers: list[Header] = []
-    with gather(read_files(names, stdin, selection.extra_tags, headers)) as gathered:
-        if not gathered.spans and len(gathered.notes) and not headers:
+    reading = _Reading(read_files(names, stdin, selection.extra_tags, headers), taken)
+    with gather(reading) as gathered:
+        if not reading.spans and len(gathered.notes) and not headers:
             raise nothing_readable(tuple(names), gathered.notes)
         from_ns, to_ns = wanted.window(gathered.last_ns, None)
         asked = _asked(tuple(names), wanted, from_ns, to_ns, ui_url, headers)
         copied = {trace_id for header in headers for trace_id in header.copied}
         selection = replace(selection, from_ns=from_ns, to_ns=to_ns)
-        traces = Traces(asked, gathered, selection=selection, copied=copied)
+        traces = Traces(asked, gathered, selection=selection, copied=copied, control_plane=wanted.control_plane)
         if wanted.service is not None and gathered.spans:
             _select_service(traces, wanted.service)
         if wanted.limit is not None:
             _keep_newest(traces, wanted.limit)
         yield traces
+
+
+class _Reading:
+    """The chunks of files, of all traces or of those that are taken; `spans` counts what was read."""
+
+    def __init__(self, chunks: Iterable[Spans], taken: Callable[[str], bool] | None) -> None:
+        self.spans = 0
+        self._chunks = chunks
+        self._taken = taken
+
+    def __iter__(self) -> Iterator[Spans]:
+        for chunk in self._chunks:
+            self.spans += len(chunk)
+            yield chunk if self._taken is None else self._of_taken(chunk, self._taken)
+
+    def _of_taken(self, chunk: Spans, taken: Callable[[str], bool]) -> Spans:
+        chosen = np.array([taken(trace_id) for trace_id in chunk.trace_ids], np.bool_)
+        return replace(chunk.take(chosen[chunk.trace]), notes=chunk.notes)
 
 
 def _asked(

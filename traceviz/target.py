@@ -37,14 +37,18 @@ def open_target(
     """
     access = access or Access()
     jaeger = jaeger_meant(targets, access)
-    page = without_secrets(access.url) if access.url != DEFAULT_URL else None
     opened = (
-        open_files(targets, wanted, stdin or sys.stdin.buffer, page)
+        open_files(targets, wanted, stdin or sys.stdin.buffer, page_beside(access))
         if jaeger is None
         else open_jaeger(jaeger, wanted, oversight or Oversight())
     )
     with opened as traces:
         yield traces
+
+
+def page_beside(access: Access) -> str | None:
+    """Where links of traces in files lead to: the Jaeger of `access`, if that is not the default."""
+    return without_secrets(access.url) if access.url != DEFAULT_URL else None
 
 
 def jaeger_meant(targets: Sequence[str], access: Access) -> Access | None:

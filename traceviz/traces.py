@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from traceviz.analyze.report import Report, report
+from traceviz.analyze.report import Count, Report, report
 from traceviz.asked import Asked
 from traceviz.asking.copies import without_copies
+from traceviz.control_plane import CONTROL_PLANE_HIDDEN, without_control_plane
 from traceviz.errors import NothingFound, NothingReadable
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
@@ -24,7 +25,8 @@ class Traces:
     """The selected traces of an open target, and what was asked. `notes` are those of asking, reading and selecting.
 
     Of these traces only `newest` are wanted, all where it is None; those of `copied` came several times, and every span
-    of them counts once. `interrupted` says that the reading was stopped before its end.
+    of them counts once. `interrupted` says that the reading was stopped before its end. Spans of the control plane are
+    hidden, with a note, unless `control_plane` says otherwise.
     """
 
     asked: Asked
@@ -34,16 +36,20 @@ class Traces:
     newest: Collection[str] | None = None
     copied: Collection[str] = ()
     interrupted: bool = False
+    control_plane: bool = False
 
     def batches(self) -> Iterator[Spans]:
-        """Whole traces, each in exactly one batch."""
+        """Whole traces, each in exactly one batch. Read to the end, it has noted what was hidden."""
+        hidden = Notes()
         for spans in self.selected():
-            if self.newest is None:
+            if self.newest is not None:
+                spans = spans.take(np.array([i in self.newest for i in spans.trace_ids], np.bool_)[spans.trace])
+            if not self.control_plane:
+                spans = without_control_plane(spans, hidden)
+            if len(spans):
                 yield spans
-            else:
-                chosen = spans.take(np.array([i in self.newest for i in spans.trace_ids], np.bool_)[spans.trace])
-                if len(chosen):
-                    yield chosen
+        if not self.notes.count(CONTROL_PLANE_HIDDEN):
+            self.notes.merge(hidden)
 
     def selected(self) -> Iterator[Spans]:
         """The same without regard to `newest`."""
@@ -54,20 +60,26 @@ class Traces:
             if len(spans):
                 yield spans
 
-    def report(self) -> Report:
+    def report(self, count: Count = report) -> Report:
         """The report of all of them. Raises NothingFound where there is none."""
         result = Report()
         for spans in self.batches():
-            result.merge(report(reconstruct(spans)))
+            result.merge(count(reconstruct(spans)))
         if not result.traces:
-            raise self._nothing()
+            raise self.nothing()
         result.asked = self.asked
         result.notes.merge(self.notes)
         result.notes.merge(self.gathered.notes)
         return result
 
-    def _nothing(self) -> NothingFound:
+    def nothing(self) -> NothingFound:
+        """What to raise where none of them is wanted."""
         source = listed(self.asked.source)
+        if self.notes.count(CONTROL_PLANE_HIDDEN):
+            return NothingFound(
+                f"all that {source} holds for what was asked is of the mesh's control plane",
+                "--control-plane shows it",
+            )
         if not self.gathered.spans and self.asked.from_ns is None:
             return NothingFound(f"{source} holds no trace")
         if self.asked.has_conditions:

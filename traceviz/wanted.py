@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from traceviz import when
+from traceviz.control_plane import is_control_plane
 from traceviz.errors import UsageError
 from traceviz.selection import parse_tag
 
@@ -23,7 +24,8 @@ class Wanted:
 
     Against a Jaeger it is one hour and `limit` 1,000 traces where nothing is said, all of them with `everything`;
     files are read whole. `operation`, durations (ns) and `tags` are conditions on one and the same span of the service.
-    `complete` is how many traces with missing parents are asked for again by id.
+    `complete` is how many traces with missing parents are asked for again by id. `control_plane` keeps the spans of
+    Mixer and of Jaeger itself.
     """
 
     service: str | None = None
@@ -39,6 +41,7 @@ class Wanted:
     complete: int = DEFAULT_COMPLETE
     api: Literal["auto", "v3", "v1"] = "auto"
     ui_url: str | None = None
+    control_plane: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.everything:
@@ -48,6 +51,22 @@ class Wanted:
         shortest, longest = self.min_duration_ns, self.max_duration_ns
         if shortest is not None and longest is not None and shortest > longest:
             raise UsageError("--min-duration is longer than --max-duration")
+
+    @property
+    def given(self) -> list[str]:
+        """The options that narrow traces, as they are written."""
+        said = {
+            "--service": self.service,
+            "--operation": self.operation,
+            "--min-duration": self.min_duration_ns,
+            "--max-duration": self.max_duration_ns,
+            "--tag": self.tags or None,
+            "--since": self.since_ns,
+            "--from": self.from_ns,
+            "--to": self.to_ns,
+            "--limit": self.limit,
+        }
+        return [option for option, value in said.items() if value is not None]
 
     def window(self, end_ns: int | None, since_ns: int | None) -> tuple[int | None, int | None]:
         """The window asked for, from and to in ns; `end_ns` is what `--since` counts back from, `since_ns` how far
@@ -78,6 +97,7 @@ def read_wanted(
     complete: int,
     api: Literal["auto", "v3", "v1"],
     ui_url: str | None,
+    control_plane: bool = False,
 ) -> Wanted:
     """A Wanted from texts, as options and arguments of the library have them: durations like 10m, instants as
     `parse_instant` reads them, tags NAME=VALUE. Raises UsageError for what cannot be read."""
@@ -96,6 +116,8 @@ def read_wanted(
         complete=complete,
         api=api,
         ui_url=ui_url,
+        # Whoever asks for Mixer wants to see it.
+        control_plane=control_plane or (service is not None and is_control_plane(service)),
     )
 
 

@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-from traceviz.analyze.report import Report, report
+from traceviz.analyze.report import Count, Report, report
 from traceviz.asked import Asked
 from traceviz.asking.query import LIMIT_LOWERED
 from traceviz.asking.seen import fingerprints, key
@@ -120,15 +120,17 @@ class Watch:
     """The traces of the last `--since` of what is wanted, an hour where nothing is said.
 
     `settled_ns` is the instant up to which traces were asked for the last time, `shown_to_ns` that of the last round,
-    the end of what is shown. Raises UsageError where the window asked for has a fixed beginning or end.
+    the end of what is shown. `count` makes the report of some of them. Raises UsageError where the window asked for has
+    a fixed beginning or end.
     """
 
-    def __init__(self, ask: Ask, wanted: Wanted, settle_ns: int = DEFAULT_SETTLE_NS) -> None:
+    def __init__(self, ask: Ask, wanted: Wanted, settle_ns: int = DEFAULT_SETTLE_NS, count: Count = report) -> None:
         if wanted.from_ns is not None or wanted.to_ns is not None:
             raise UsageError("--watch slides along with the time, so it takes no --from and no --to", "See --since")
         self.settled_ns = self.shown_to_ns = 0
         self._ask = ask
         self._wanted = wanted
+        self._count = count
         self._since_ns = _whole_us(DEFAULT_SINCE_NS if wanted.since_ns is None else wanted.since_ns)
         if not self._since_ns:
             raise UsageError("the window ends before it begins", "See --since")
@@ -155,7 +157,8 @@ class Watch:
             self._young_ids -= settled.trace_ids
         goes_on, self.settled_ns = begin_ns == self.settled_ns, horizon_ns
         if horizon_ns < now_ns:
-            young = self._read(Window(horizon_ns, now_ns), lambda spans, _: shown.merge(report(reconstruct(spans))))
+            count = self._count
+            young = self._read(Window(horizon_ns, now_ns), lambda spans, _: shown.merge(count(reconstruct(spans))))
             shown.notes.merge(young.notes)
             shown.notes.add(STILL_SETTLING, shown.traces, [f"settled up to {rfc3339(horizon_ns)}"])
         if goes_on and settled.is_whole and young.is_whole:
@@ -186,7 +189,7 @@ class Watch:
         def count(spans: Spans, began_ns: Ints) -> None:
             steps = np.minimum(began_ns, window.to_ns - 1) // self._step_ns
             for step in np.unique(steps).tolist():
-                self._slice(step).add(spans.take((steps == step)[spans.trace]))
+                self._slice(step).add(spans.take((steps == step)[spans.trace]), self._count)
 
         answer = self._read(window, count)
         self._newest_slice(window.to_ns).report.notes.merge(answer.notes)
@@ -261,9 +264,9 @@ class _Slice:
     prints: Ids = field(default_factory=lambda: np.empty(0, np.uint64))
     split: set[int] = field(default_factory=set)
 
-    def add(self, spans: Spans) -> None:
+    def add(self, spans: Spans, count: Count) -> None:
         """Count whole traces that are not here yet."""
-        self.report.merge(report(reconstruct(spans)))
+        self.report.merge(count(reconstruct(spans)))
         keys = np.append(self.keys, _keys(spans))
         order = np.argsort(keys)
         self.keys, self.prints = keys[order], np.append(self.prints, fingerprints(spans))[order]

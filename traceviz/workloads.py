@@ -17,7 +17,9 @@ from traceviz.spans import Spans
 
 class Workload(NamedTuple):
     """`service` as reported; `canonical` is Istio's name for it; `deployment` comes from the pod in
-    `node_id`; `proxy` is "sidecar", "router" for a gateway, "waypoint", or empty for a program's span."""
+    `node_id`; `proxy` is "sidecar", "router" for a gateway, "waypoint", or empty for a program's span.
+
+    A waypoint speaks for the workloads behind it: its spans are those of whom it passed the request to."""
 
     service: str
     canonical: str
@@ -67,7 +69,8 @@ class Workloads:
     """The workloads of a batch: `keys`, and for every row the index of its key in `of_row`."""
 
     def __init__(self, spans: Spans) -> None:
-        columns = [spans.service] + [spans.tag(name) for name in ("canonical", "node_id", "namespace", "pod")]
+        names = ("canonical", "node_id", "namespace", "pod", "destination", "destination_namespace")
+        columns = [spans.service] + [spans.tag(name) for name in names] + [_vips(spans)]
         combined, first = _combine(columns, len(spans.texts))
         index: dict[Workload, int] = {}
         of_combination = np.zeros(len(first), np.int32)
@@ -97,8 +100,22 @@ class Workloads:
         return np.array([key.proxy == proxy for key in self.keys], np.bool_)[self.of_row]
 
 
-def _workload(service: str, canonical: str, node_id: str, namespace: str, pod: str) -> Workload:
+def _workload(
+    service: str,
+    canonical: str,
+    node_id: str,
+    namespace: str,
+    pod: str,
+    destination: str,
+    destination_namespace: str,
+    vip: str,
+) -> Workload:
     node = envoy.read_node_id(node_id)
+    if vip or node.kind == "waypoint":
+        host = envoy.read_host(envoy.read_cluster(vip).host)
+        known = "" if destination == "unknown" else destination
+        if known or host.name:
+            return Workload(known or host.name, known, "", destination_namespace or host.namespace, "waypoint")
     return Workload(
         service=service,
         canonical="" if canonical == "unknown" else canonical,
@@ -106,6 +123,18 @@ def _workload(service: str, canonical: str, node_id: str, namespace: str, pod: s
         namespace=namespace or node.namespace,
         proxy=node.kind,
     )
+
+
+def _vips(spans: Spans) -> npt.NDArray[np.int32]:
+    """The clusters of waypoints, as codes: of a `router … egress` without the tag the one in its name; 0 elsewhere."""
+    texts = spans.texts
+
+    def vip(text: str) -> int:
+        cluster = envoy.routed_cluster(text) or text
+        return texts.code(cluster) if cluster.startswith("inbound-vip|") else 0
+
+    tagged = envoy.look_up(spans.tag("cluster"), texts, vip, np.int32)
+    return np.where(tagged != 0, tagged, envoy.look_up(spans.operation, texts, vip, np.int32))
 
 
 def _combine(columns: list[npt.NDArray[np.int32]], base: int) -> tuple[npt.NDArray[np.int64], list[int]]:

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from traceviz import when
 from traceviz.analyze.conditions import TRAITS, chance_of_more, makes_fail
-from traceviz.analyze.reasons import LOOK_AT
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
+from traceviz.analyze.sentences import ends_of, sentence
 from traceviz.analyze.shapes import Failure, Shape, ShapeCount
 from traceviz.documents import Concentration, ErrorsDocument, FailingHop
-from traceviz.notes import catalogue
 
 EXAMPLES = 5
 #: A value is said to be what failing calls share when most have it, and chance does not explain it.
@@ -22,7 +21,7 @@ SHARED_BY = 0.7
 CHANCE = 0.001
 
 
-class _RowKey(NamedTuple):
+class RowKey(NamedTuple):
     """One row where the caller's side is at fault; one for all callers where the callee's is."""
 
     caller: str | None
@@ -60,7 +59,7 @@ def errors_document(report: Report) -> ErrorsDocument:
 
 def failing_hops(resolved: Resolved) -> list[FailingHop]:
     """The ranked rows."""
-    rows: dict[_RowKey, _Row] = {}
+    rows: dict[RowKey, _Row] = {}
     for shape, count in resolved.report.shapes.items():
         _add_shape(resolved, shape, count, rows)
     total = resolved.report.failed_traces
@@ -85,15 +84,49 @@ def _rank(row: FailingHop) -> tuple[object, ...]:
     )
 
 
-def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[_RowKey, _Row]) -> None:
-    """Find the starts in one shape and add them up, each row once a trace."""
-    causes = [_causes(resolved, shape, failure) for failure in shape]
+def starts(resolved: Resolved, shape: Shape) -> dict[RowKey, list[int]]:
+    """Where errors started in one shape: places in it, by the row that they belong to."""
+    return _starts(resolved, shape, [_causes(resolved, shape, failure) for failure in shape])
+
+
+def _starts(resolved: Resolved, shape: Shape, causes: list[bool]) -> dict[RowKey, list[int]]:
     caused = {failure.above for failure, cause in zip(shape, causes, strict=True) if cause}
-    starts: dict[_RowKey, list[int]] = {}
+    found: dict[RowKey, list[int]] = {}
     for index, failure in enumerate(shape):
         if failure.fate == "failed" and index not in caused:
-            starts.setdefault(_key(resolved, failure), []).append(index)
-    for key, indices in starts.items():
+            found.setdefault(_key(resolved, failure), []).append(index)
+    return found
+
+
+def ways(resolved: Resolved) -> set[tuple[str, ...]]:
+    """The ways of calls at whose ends errors started: the caller of every call from the user down, then the callee."""
+    found: set[tuple[str, ...]] = set()
+    for shape in resolved.report.shapes:
+        for indices in starts(resolved, shape).values():
+            for index in indices:
+                found.add(_way(resolved, shape, index))
+    return found
+
+
+def _way(resolved: Resolved, shape: Shape, index: int) -> tuple[str, ...]:
+    down = [resolved.names[shape[index].callee]]
+    while shape[index].above >= 0:
+        caller = _name(resolved, shape[index])
+        down += [] if caller is None else [caller]
+        index = shape[index].above
+    return (*(resolved.names[party] for party in shape[index].path), *reversed(down))
+
+
+def row_key(row: FailingHop) -> RowKey:
+    """The key that a row was added up under."""
+    callers_side = row["where"] in ("caller", "caller-proxy")
+    return RowKey(row["caller"] if callers_side else None, row["callee"], row["where"], row["reason"])
+
+
+def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[RowKey, _Row]) -> None:
+    """Find the starts in one shape and add them up, each row once a trace."""
+    causes = [_causes(resolved, shape, failure) for failure in shape]
+    for key, indices in _starts(resolved, shape, causes).items():
         row = rows.setdefault(key, _Row())
         fates = [_fate(resolved, shape, causes, index) for index in indices]
         row.traces += count.count
@@ -120,8 +153,8 @@ def _causes(resolved: Resolved, shape: Shape, failure: Failure) -> bool:
     if failure.above < 0:
         return False
     above = shape[failure.above]
-    name = resolved.names[above.callee]
-    with_it = resolved.pairs[name, resolved.names[failure.callee]]
+    name = resolved.names.workload(above.callee)
+    with_it = resolved.pairs[name, resolved.names.workload(failure.callee)]
     return above.fate == "retried" or makes_fail(with_it, resolved.answers[name])
 
 
@@ -140,13 +173,13 @@ def _fate(resolved: Resolved, shape: Shape, causes: list[bool], index: int) -> s
     return _name(resolved, failure) or "unknown"
 
 
-def _key(resolved: Resolved, failure: Failure) -> _RowKey:
+def _key(resolved: Resolved, failure: Failure) -> RowKey:
     callee, where, reason = resolved.names[failure.callee], failure.where, failure.reason
-    if reason == "application-error" and not failure.answered and callee in resolved.workloads:
+    if reason == "application-error" and not failure.answered and callee in resolved.reporting:
         # A callee that reports, but not this call: whether it was the one who answered is not known.
         where, reason = "network", "unknown"
     caller = _name(resolved, failure) if where in ("caller", "caller-proxy") else None
-    return _RowKey(caller, callee, where, reason)
+    return RowKey(caller, callee, where, reason)
 
 
 def _name(resolved: Resolved, failure: Failure) -> str | None:
@@ -175,7 +208,7 @@ def _chain(resolved: Resolved, shape: Shape, index: int) -> tuple[str, ...]:
     return tuple(name for i, name in enumerate(names) if i == 0 or name != names[i - 1])
 
 
-def _document(resolved: Resolved, key: _RowKey, row: _Row, total: int) -> FailingHop:
+def _document(resolved: Resolved, key: RowKey, row: _Row, total: int) -> FailingHop:
     callers = dict(sorted(row.callers.items(), key=lambda item: (-item[1], item[0])))
     examples = sorted(row.felt or row.unfelt)[:EXAMPLES]
     ui_url = resolved.report.asked.ui_url
@@ -206,7 +239,8 @@ def _document(resolved: Resolved, key: _RowKey, row: _Row, total: int) -> Failin
         "links": [f"{ui_url}/trace/{trace_id}" for trace_id, _ in examples] if ui_url else [],
     }
     of_calls = resolved.calls_received(list(callers), key.callee, from_outside=row.from_outside > 0)
-    document["text"] = sentence(document, of_calls)
+    ends = {end: resolved.shown_workload(name) for end, name in ends_of(document).items()}
+    document["text"] = sentence(document, of_calls, resolved.report.traces, ends)
     return document
 
 
@@ -214,7 +248,7 @@ def _commonest(chains: Counter[tuple[str, ...]]) -> tuple[str, ...]:
     return min(chains, key=lambda chain: (-chains[chain], chain))
 
 
-def concentrations(resolved: Resolved, key: _RowKey, callers: list[str | None]) -> dict[str, Concentration]:
+def concentrations(resolved: Resolved, key: RowKey, callers: list[str | None]) -> dict[str, Concentration]:
     """What failing calls share that healthy ones do not: version, pod, zone, operation of the side at fault."""
     side = "caller" if key.where in ("caller", "caller-proxy") else "callee"
     found: dict[str, Concentration] = {}
@@ -240,60 +274,3 @@ def _shared(values: dict[str, Counter[bool]]) -> Concentration | None:
     if own[True] / failed < SHARED_BY or chance >= CHANCE:
         return None
     return {"value": value, "share": round(own[True] / failed, 6)}
-
-
-def sentence(row: FailingHop, of_calls: int) -> str:
-    """What a person on call reads: who, what, how often, why, who felt it, where to look."""
-    callers = " and ".join(list(row["callers"])[:2]) + (" and others" if len(row["callers"]) > 2 else "")
-    who = f"{callers} → {row['callee']}" if callers else f"requests to {row['callee']}"
-    failed = counted(row["calls"], "call")
-    share = f"{percent(row['calls'] / of_calls)} of {counted(of_calls, 'call')}" if of_calls else failed
-    answered = " or ".join(status for status in row["statuses"] if status != "0")
-    answers = f" with {answered}" if answered else " without an answer" if "0" in row["statuses"] else ""
-    meaning = catalogue()[row["reason"]].explanation.split("\n")[0].rstrip(".")
-    flags = f" ({', '.join(row['flags'])})" if row["flags"] else ""
-    parts = [f"{who}: {share} failed{answers}: {meaning[0].lower()}{meaning[1:]}{flags}."]
-    if row["reason"] in ("timeout", "client-gone") and row["blame"] not in (None, row["callee"]):
-        parts.append(f"{row['blame']} held the time.")
-    for trait, shared in row["concentrated_in"].items():
-        parts.append(f"{percent(shared['share'])} of the failing calls have {trait} {shared['value']}.")
-    parts.append(_felt(row))
-    names = {"caller": row["caller"] or "the user", "callee": row["callee"], "blame": row["blame"] or "the user"}
-    look_at = LOOK_AT[row["reason"]].format(**names)
-    parts.append(f"Look at {look_at}" if look_at.endswith("?") else f"Look at {look_at}.")
-    return " ".join(parts)
-
-
-def _felt(row: FailingHop) -> str:
-    """Who felt it, who absorbed it, and in how many traces that cannot be known because they are torn."""
-    absorbers = [name for name in row["absorbed_by"] if name != "unknown"][:2]
-    torn = row["absorbed_by"].get("unknown", 0)
-    said = []
-    if row["failed_traces"]:
-        explains = percent(row["explains"] or 0.0)
-        said.append(f"Users felt it in {counted(row['failed_traces'], 'request')}, {explains} of those that failed")
-    elif not torn:
-        said.append("No user felt it")
-    if absorbers:
-        names = " and ".join("a retry" if name == "retry" else name for name in absorbers)
-        said.append(
-            f"{names} absorbed {row['absorbed_traces'] - torn if torn or row['failed_traces'] else 'all of it'}"
-        )
-    if torn:
-        said.append(f"whether users felt it in {counted(torn, 'torn trace')} is not known")
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 call`, `66 calls`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def percent(share: float) -> str:
-    """`0.5303` ▸ `53 %`; small shares keep a digit, and only none is 0 %, only all is 100 %."""
-    if 0 < share < 0.01:
-        return f"{max(share * 100, 0.1):.1f} %"
-    if 0.99 < share < 1:
-        return f"{min(share * 100, 99.9):.1f} %"
-    return f"{share * 100:.0f} %"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from traceviz import envoy
+from traceviz.analyze.groups import pod_labels
 from traceviz.hops import Hops
 from traceviz.parties import Party
 from traceviz.spans import Bools, Ints
@@ -125,11 +125,9 @@ def count_traits(hops: Hops, started: Bools) -> dict[TraitKey, Counter[bool]]:
 def _traits(hops: Hops) -> dict[str, Ints]:
     """The text codes of every trait, per row of the forest."""
     spans = hops.forest.spans
-    texts = spans.texts
-    pods = envoy.table(spans.tag("node_id"), texts, lambda text: texts.code(envoy.read_node_id(text).pod), np.int64)
     return {
         "version": spans.tag("version").astype(np.int64),
-        "pod": np.where(spans.tag("pod") != 0, spans.tag("pod"), pods[spans.tag("node_id")]),
+        "pod": pod_labels(hops.forest),
         "zone": spans.tag("zone").astype(np.int64),
         "method": spans.tag("method").astype(np.int64),
         "operation": np.where(spans.tag("route") != 0, spans.tag("route"), spans.operation).astype(np.int64),

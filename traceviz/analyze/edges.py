@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from traceviz import envoy
+from traceviz.agents import agent
 from traceviz.analyze.entries import Entries
+from traceviz.analyze.groups import Sides
 from traceviz.analyze.sketch import Sketch
 from traceviz.hops import Hops
 from traceviz.parties import Party
-from traceviz.spans import Ints, Rows
+from traceviz.reconstruct import Forest
+from traceviz.roles import Role
+from traceviz.spans import Bools, Ints, Rows
 
 EXAMPLES = 5
 
@@ -61,12 +66,13 @@ class EdgeCounts:
 
 @dataclass(slots=True)
 class WorkloadCounts:
-    """What is counted of one workload: what its own halves received, and its self time in ns."""
+    """What is counted of one workload: what its own halves received, from which users, and its self time in ns."""
 
     spans: int = 0
     received: int = 0
     failed: int = 0
     entered: int = 0
+    entered_by: Counter[str] = field(default_factory=Counter)
     own_time: Sketch = field(default_factory=Sketch)
     versions: set[str] = field(default_factory=set)
 
@@ -74,6 +80,7 @@ class WorkloadCounts:
         """Add what `other` counted."""
         for name in ("spans", "received", "failed", "entered"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.entered_by.update(other.entered_by)
         self.own_time.merge(other.own_time)
         self.versions |= other.versions
 
@@ -86,18 +93,44 @@ def count_edges(hops: Hops) -> dict[EdgeKey, EdgeCounts]:
     codes, edge = np.unique(code, return_inverse=True)
     keys = [EdgeKey(hops.parties[c // 2 // size], hops.parties[c // 2 % size], bool(c % 2)) for c in codes.tolist()]
     counts = [EdgeCounts() for _ in keys]
-    _add_sums(hops, chosen, edge, counts)
-    for name, values in (("client", hops.client_ns), ("server", hops.server_ns), ("gap", hops.gap_ns)):
-        for number, group in _groups(edge, values[chosen]):
-            setattr(counts[number], name, Sketch(group[group >= 0]))
-    labels = {"statuses": status_labels(hops), "flags": flag_labels(hops), "protocols": _protocols(hops)}
-    for name, (texts, text) in labels.items():
-        _add_texts(edge, texts, text[chosen], counts, name)
-    _add_examples(hops, chosen, edge, counts)
+    add_calls(hops, chosen, edge, counts)
     return dict(zip(keys, counts, strict=True))
 
 
-def _add_sums(hops: Hops, chosen: Rows, edge: Rows, counts: list[EdgeCounts]) -> None:
+def add_calls(hops: Hops, chosen: Rows, group: Rows, counts: Sequence[EdgeCounts]) -> None:
+    """Count the chosen hops: each in the counts of its group, which are empty."""
+    _add_sums(hops, chosen, group, counts)
+    for name, values in (("client", hops.client_ns), ("server", hops.server_ns), ("gap", hops.gap_ns)):
+        for number, times in groups(group, values[chosen]):
+            setattr(counts[number], name, Sketch(times[times >= 0]))
+    labels = {"statuses": status_labels(hops), "flags": flag_labels(hops), "protocols": protocol_labels(hops)}
+    for name, (texts, text) in labels.items():
+        _add_texts(group, texts, text[chosen], counts, name)
+    duration = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)
+    _add_examples(hops.forest, hops.row[chosen], duration[chosen], hops.failed[chosen], group, counts)
+
+
+def add_spans(hops: Hops, rows: Rows, group: Rows, counts: Sequence[EdgeCounts]) -> None:
+    """Count these spans of the forest, with which something began, as calls that only their callee saw; each in the
+    counts of its group, which are empty."""
+    spans, outcomes = hops.forest.spans, hops.outcomes
+    failed = outcomes.failed[rows]
+    numbers = np.bincount(group, minlength=len(counts)).tolist()
+    errors = np.bincount(group, failed, minlength=len(counts)).astype(np.int64).tolist()
+    for count, number, wrong in zip(counts, numbers, errors, strict=True):
+        count.calls = count.attempts = count.with_callee = number
+        count.errors = count.failed_attempts = wrong
+    for number, times in groups(group, spans.duration_ns[rows]):
+        counts[number].server = Sketch(times)
+    _add_texts(group, _STATUSES, _statuses(hops)[rows], counts, "statuses")
+    flags = envoy.table(spans.tag("flags"), spans.texts, lambda text: bool(envoy.read_flags(text)), np.bool_)
+    flagged = np.where(flags[spans.tag("flags")[rows]], spans.tag("flags")[rows], 0).astype(np.int64)
+    _add_texts(group, spans.texts.values, flagged, counts, "flags")
+    _add_texts(group, _PROTOCOLS, _protocols(hops, rows), counts, "protocols")
+    _add_examples(hops.forest, rows, spans.duration_ns[rows], failed, group, counts)
+
+
+def _add_sums(hops: Hops, chosen: Rows, edge: Rows, counts: Sequence[EdgeCounts]) -> None:
     columns: dict[str, npt.NDArray[Any]] = {
         "calls": np.ones(len(chosen), np.int64),
         "errors": hops.failed[chosen],
@@ -111,13 +144,14 @@ def _add_sums(hops: Hops, chosen: Rows, edge: Rows, counts: list[EdgeCounts]) ->
             setattr(counts[number], name, int(value))
 
 
-def _groups(group: Rows, values: Ints) -> list[tuple[int, Ints]]:
+def groups(group: Rows, values: Ints) -> list[tuple[int, Ints]]:
+    """The values of every group that has one."""
     order = np.argsort(group, kind="stable")
     numbers, starts = np.unique(group[order], return_index=True)
     return list(zip(numbers.tolist(), np.split(values[order], starts[1:]), strict=True)) if len(numbers) else []
 
 
-def _add_texts(edge: Rows, texts: list[str], codes: Ints, counts: list[EdgeCounts], name: str) -> None:
+def _add_texts(edge: Rows, texts: list[str], codes: Ints, counts: Sequence[EdgeCounts], name: str) -> None:
     """Count texts per edge; flags hold several texts, joined by commas. Code 0 is no text."""
     size = len(texts)
     pairs, numbers = np.unique(edge * size + codes, return_counts=True)
@@ -128,13 +162,13 @@ def _add_texts(edge: Rows, texts: list[str], codes: Ints, counts: list[EdgeCount
                 counter[text] += number
 
 
-def _add_examples(hops: Hops, chosen: Rows, edge: Rows, counts: list[EdgeCounts]) -> None:
-    trace_ids, trace = hops.forest.spans.trace_ids, hops.trace[chosen]
-    failed = hops.failed[chosen]
-    for number, traces in _groups(edge[failed], trace[failed].astype(np.int64)):
+def _add_examples(
+    forest: Forest, rows: Rows, duration: Ints, failed: Bools, group: Rows, counts: Sequence[EdgeCounts]
+) -> None:
+    trace_ids, trace = forest.spans.trace_ids, forest.spans.trace[rows]
+    for number, traces in groups(group[failed], trace[failed].astype(np.int64)):
         counts[number].failed_examples = [trace_ids[i] for i in np.unique(traces)[:EXAMPLES]]
-    duration = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)[chosen]
-    for number, positions in _groups(edge, np.arange(len(chosen))):
+    for number, positions in groups(group, np.arange(len(rows))):
         times = duration[positions]
         if len(times) > 4 * EXAMPLES:
             floor = np.partition(times, len(times) - EXAMPLES)[len(times) - EXAMPLES]
@@ -153,13 +187,22 @@ def _slowest(calls: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 def status_labels(hops: Hops) -> tuple[list[str], Ints]:
     """What was answered, as text and code per hop: HTTP's status, or "grpc N". The caller's half goes first."""
-    outcomes = hops.outcomes
-    both = np.where(outcomes.grpc >= 0, 1000 + outcomes.grpc, outcomes.status) + 1
+    both = _statuses(hops)
     head, half = hops.caller_row, hops.callee_row
     codes = np.where(head >= 0, both[head], 0)
     codes = np.where((codes == 0) & (half >= 0), both[half], codes)
-    texts = ["", *(str(status) for status in range(1000)), *(f"grpc {number}" for number in range(100))]
-    return texts, codes
+    return _STATUSES, codes
+
+
+#: What can be answered, by code: 0 is nothing known.
+_STATUSES = ["", *(str(status) for status in range(1000)), *(f"grpc {number}" for number in range(100))]
+
+
+def _statuses(hops: Hops) -> Ints:
+    """What was answered, per row of the forest."""
+    outcomes = hops.outcomes
+    answered: Ints = np.where(outcomes.grpc >= 0, 1000 + outcomes.grpc, outcomes.status) + 1
+    return answered
 
 
 def flag_labels(hops: Hops) -> tuple[list[str], Ints]:
@@ -179,60 +222,76 @@ def flag_labels(hops: Hops) -> tuple[list[str], Ints]:
     return labels, codes[inverse]
 
 
-def _protocols(hops: Hops) -> tuple[list[str], Ints]:
-    spans = hops.forest.spans
-    row = hops.row
-    texts = ["", "http", "grpc", "messaging", "db"]
+def protocol_labels(hops: Hops) -> tuple[list[str], Ints]:
+    """The protocol of every hop, as text and code; code 0 where it is not known."""
+    return _PROTOCOLS, _protocols(hops, hops.row)
+
+
+_PROTOCOLS = ["", "http", "grpc", "messaging", "db"]
+
+
+def _protocols(hops: Hops, row: Rows) -> Ints:
+    spans, role = hops.forest.spans, hops.forest.role[row]
     rpc = envoy.look_up(spans.tag("rpc"), spans.texts, lambda text: text.lower() == "grpc", np.bool_)
     web = (hops.outcomes.status >= 0) | (spans.tag("url") != 0) | (spans.tag("method") != 0)
     codes = np.where(web[row], 1, 0)
     codes[(hops.outcomes.grpc[row] >= 0) | rpc[row]] = 2
-    queue = (spans.tag("queue_system")[row] != 0) | hops.asynchronous
-    codes[queue] = 3
+    codes[(spans.tag("queue_system")[row] != 0) | (role == Role.PRODUCER) | (role == Role.CONSUMER)] = 3
     codes[(spans.tag("db_system")[row] != 0) | (spans.tag("db_name")[row] != 0)] = 4
-    return texts, codes
+    return codes
 
 
-def count_workloads(hops: Hops, entries: Entries) -> dict[Party, WorkloadCounts]:
+def count_workloads(sides: Sides, entries: Entries) -> dict[Party, WorkloadCounts]:
     """The counts of every workload that reported spans."""
+    hops, of_row = sides
     forest = hops.forest
-    spans, of_row = forest.spans, forest.workloads.of_row
-    parties = [Party("workload", *key) for key in forest.workloads.keys]
-    counts = [WorkloadCounts() for _ in parties]
+    spans = forest.spans
+    reporting, own_number = np.unique(of_row, return_inverse=True)
+    counts = [WorkloadCounts() for _ in reporting]
     halves = np.flatnonzero(hops.half_hop >= 0)
     # A gateway's listener is its own half of the user's request.
     own = np.concatenate((halves, np.unique(hops.caller_row[entries.listener])))
-    size = len(parties)
+    size = len(counts)
     columns = {
-        "spans": np.bincount(of_row[~forest.duplicate], minlength=size),
-        "received": np.bincount(of_row[own], minlength=size),
-        "failed": np.bincount(of_row[own], hops.outcomes.failed[own], minlength=size),
-        "entered": np.bincount(entries.entered, minlength=size),
+        "spans": np.bincount(own_number[~forest.duplicate], minlength=size),
+        "received": np.bincount(own_number[own], minlength=size),
+        "failed": np.bincount(own_number[own], hops.outcomes.failed[own], minlength=size),
+        "entered": np.bincount(own_number[entries.entered], minlength=size),
     }
     for name, values in columns.items():
         for number, value in enumerate(values.tolist()):
             setattr(counts[number], name, int(value))
-    for number, times in _groups(of_row[halves].astype(np.int64), _own_times(hops, halves)):
+    agents = envoy.look_up(spans.tag("user_agent"), spans.texts, lambda text: spans.texts.code(agent(text)), np.int64)
+    for number, group in groups(own_number[entries.entered], agents[entries.entered]):
+        counts[number].entered_by.update(spans.texts[code] for code in group.tolist() if code)
+    for number, times in groups(own_number[halves], own_times(hops)[halves]):
         counts[number].own_time = Sketch(times)
-    pairs = np.unique(of_row.astype(np.int64) * len(spans.texts) + spans.tag("version"))
+    pairs = np.unique(own_number * len(spans.texts) + spans.tag("version"))
     for number, version in zip((pairs // len(spans.texts)).tolist(), (pairs % len(spans.texts)).tolist(), strict=True):
         if version:
             counts[number].versions.add(spans.texts[version])
-    return dict(zip(parties, counts, strict=True))
+    return {hops.parties[party]: count for party, count in zip(reporting.tolist(), counts, strict=True)}
 
 
-def _own_times(hops: Hops, halves: Rows) -> Ints:
-    """Self time of callee halves: their duration minus the time in which a call that they made was under way."""
+def own_times(hops: Hops) -> Ints:
+    """Self time of every callee half: its duration minus the time in which a call that it made was under way."""
+    own: Ints = np.maximum(hops.forest.spans.duration_ns - busy_times(hops), 0)
+    return own
+
+
+def busy_times(hops: Hops) -> Ints:
+    """For every row of the forest how long a call that was made under it, as a callee half, was under way."""
     spans = hops.forest.spans
-    made = np.flatnonzero((hops.entry_row >= 0) & (hops.caller_row >= 0))
-    parent, child = hops.entry_row[made], hops.caller_row[made]
-    start = np.maximum(spans.start_ns[child], spans.start_ns[parent])
-    end = np.minimum(spans.end_ns[child], spans.end_ns[parent])
+    # Of a call that only its callee saw, the callee's time counts, by the caller's clock.
+    made = np.flatnonzero((hops.entry_row >= 0) & hops.waited_for)
+    parent, child = hops.entry_row[made], hops.row[made]
+    shift = hops.forest.shift_ns[child] - hops.forest.shift_ns[parent]
+    start = np.maximum(spans.start_ns[child] + shift, spans.start_ns[parent])
+    end = np.minimum(spans.end_ns[child] + shift, spans.end_ns[parent])
     busy = np.zeros(len(spans), np.int64)
     rows, covered = union_lengths(parent, start, end)
     busy[rows] = covered
-    own: Ints = np.maximum(spans.duration_ns[halves] - busy[halves], 0)
-    return own
+    return busy
 
 
 def union_lengths(group: Rows, start: Ints, end: Ints) -> tuple[Rows, Ints]:

@@ -15,7 +15,7 @@ from traceviz.spans import Bools, Rows
 class Entries:
     """Per hop: `user_root`, a request of a user's begins here; `listener`, and its caller is the proxy that the user
     asked, a gateway as a rule. Per trace: `failed`, what the user got; `fragment`, no user's request is in it.
-    `entered` are the workloads (indices of the forest's keys) at which a request entered, one a request."""
+    `entered` are the spans of the workloads at which a request entered, one a request."""
 
     user_root: Bools
     listener: Bools
@@ -60,5 +60,6 @@ def entries(hops: Hops) -> Entries:
     received = user_root & (hops.caller_row < 0)
     # One head may stand for several hops; the request entered once.
     through = np.unique(hops.caller_row[listener])
-    gates = forest.workloads.of_row[np.concatenate((hops.callee_row[received], through))]
-    return Entries(user_root, listener, failed, fragment & ~entered, gates.astype(np.int64))
+    return Entries(
+        user_root, listener, failed, fragment & ~entered, np.concatenate((hops.callee_row[received], through))
+    )

@@ -7,41 +7,51 @@ from typing import Literal
 import networkx as nx
 
 from traceviz.analyze.blame import failing_hops
+from traceviz.analyze.context_rows import ContextRow, context_rows
 from traceviz.analyze.edges import EdgeCounts
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import EdgeName, Resolved
-from traceviz.documents import Edge, GraphDocument, Node
+from traceviz.documents import Context, Edge, GraphDocument, Node
 from traceviz.parties import Party
 
 
 def graph_document(report: Report) -> GraphDocument:
     """The document of `traceviz graph -o json`."""
     resolved = Resolved(report)
+    contexts = [] if report.contexts is None else context_rows(resolved, report.contexts)
     broken = {(caller, row["callee"]) for row in failing_hops(resolved) for caller in row["callers"]}
     edges = [
         _edge(resolved, name, counts, (name.caller, name.callee) in broken) for name, counts in resolved.edges.items()
     ]
     named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
-    return {
-        **resolved.head("graph"),
+    document: GraphDocument = {
+        **resolved.head("graph"),  # type: ignore[typeddict-item]  # it has no key that is added below
         "nodes": [_node(resolved, name) for name in sorted(named)],
         "edges": edges,
         "cycles": cycles(edges),
     }
+    if report.group_by is not None and report.group_by != "service":
+        document["group_by"] = report.group_by
+        for node in document["nodes"]:
+            node["workload"], node["group"] = resolved.identity(node["name"])
+    if report.contexts is not None:
+        document["contexts"] = [_context(resolved, row) for row in contexts]
+    return document
 
 
 def _node(resolved: Resolved, name: str) -> Node:
-    parties = resolved.parties[name]
+    parties = {resolved.names.workload(party) for party in resolved.parties[name]}
     counts = resolved.workloads.get(name)
     return {
         "name": name,
-        "kind": resolved.names.kind(parties),
+        "kind": resolved.names.kind({party for one in parties for party in resolved.of_workload[one]}),
         "aliases": aliases(resolved, name),
         "versions": sorted(counts.versions) if counts else [],
         "calls": counts.received if counts else 0,
         "errors": counts.failed if counts else 0,
         "error_rate": _rate(counts.failed, counts.received) if counts else None,
         "entry_calls": counts.entered if counts else 0,
+        "entered_by": dict(sorted(counts.entered_by.items())) if counts else {},
         "self_ms": counts.own_time.document() if counts else None,
     }
 
@@ -57,7 +67,7 @@ def _reported(party: Party) -> str:
 
 
 def _edge(resolved: Resolved, name: EdgeName, counts: EdgeCounts, failing: bool) -> Edge:
-    reports = name.callee in resolved.workloads
+    reports = name.callee in resolved.reporting
     seconds = _seconds(resolved.report)
     return {
         "caller": name.caller,
@@ -79,6 +89,38 @@ def _edge(resolved: Resolved, name: EdgeName, counts: EdgeCounts, failing: bool)
         "protocol": min(counts.protocols, key=lambda text: (-counts.protocols[text], text), default=None),
         "failing_hop": failing,
         "examples": {"error": counts.failed_examples, "slowest": [trace_id for _, trace_id in counts.slowest]},
+    }
+
+
+def _context(resolved: Resolved, row: ContextRow) -> Context:
+    """The counts of an edge, in their place in the tree."""
+    name = EdgeName(row.caller or "", row.node or "", row.asynchronous)
+    edge = _edge(resolved, name, row.counts.calls, row.failing)
+    return {
+        "parent": row.parent,
+        "depth": row.depth,
+        "node": row.node,
+        "start": row.start,
+        "caller": row.caller,
+        "kind": edge["kind"],
+        "seen_from": edge["seen_from"],
+        "calls": edge["calls"],
+        "errors": edge["errors"],
+        "error_rate": edge["error_rate"],
+        "calls_per_s": edge["calls_per_s"],
+        "attempts": edge["attempts"],
+        "failed_attempts": edge["failed_attempts"],
+        "unanswered": edge["unanswered"],
+        "client_ms": edge["client_ms"],
+        "server_ms": edge["server_ms"],
+        "gap_ms": edge["gap_ms"],
+        "self_ms": row.counts.own_time.document(),
+        "self_share": row.self_share,
+        "statuses": edge["statuses"],
+        "flags": edge["flags"],
+        "protocol": edge["protocol"],
+        "failing_hop": edge["failing_hop"],
+        "examples": edge["examples"],
     }
 
 

@@ -36,11 +36,13 @@ ONE_SERVICE_NAME = define(
 
 SAME_NAME = define(
     "same-name",
-    "{count} {count:database or queue is|databases or queues are} called like something else; the kind stands behind",
-    """A database or a queue has the name of a service, often because the service owns it.
+    "{count} {count:database or queue is|databases or queues are} called like something else; the kind, or the system "
+    "it is in, stands behind",
+    """A database or a queue has the name of a service, often because the service owns it, or of another one in another
+    system.
 
-    They are nodes of their own: `orders` and `orders (database)`. Nothing to do, unless the database's name in the
-    spans (`db.namespace`, `messaging.destination.name`) is not what you meant to see.""",
+    They are nodes of their own: `orders` and `orders (database)`, or `orders (kafka)` and `orders (rabbitmq)`. Nothing
+    to do, unless the name in the spans (`db.namespace`, `messaging.destination.name`) is not what you meant to see.""",
 )
 
 #: Where parties of several kinds have one name, the node is of the first kind here.
@@ -103,15 +105,25 @@ class Names:
                 self._names[host] = behind.pop()
 
     def _tell_kinds_apart(self, notes: Notes) -> None:
-        """What is stored and queued is never the service that it is called after."""
+        """What is stored and queued is never the service that it is called after, nor what another system has."""
         kinds: dict[str, set[str]] = defaultdict(set)
+        systems: dict[tuple[str, str], set[str]] = defaultdict(set)
         for party, name in self._names.items():
-            kinds[name].add(party.kind if party.kind in ("database", "queue") else "service")
-        alike = [party for party in self._parties if party.kind in ("database", "queue")]
-        alike = [party for party in alike if len(kinds[self._names[party]]) > 1]
-        notes.add(SAME_NAME, len(alike), sorted(self._names[party] for party in alike))
-        for party in alike:
-            self._names[party] = f"{self._names[party]} ({party.kind})"
+            kept = party.kind in ("database", "queue")
+            kinds[name].add(party.kind if kept else "service")
+            if kept and party.canonical:
+                systems[name, party.kind].add(party.canonical)
+        told: dict[Party, str] = {}
+        for party in self._parties:
+            name = self._names[party]
+            if party.kind in ("database", "queue"):
+                if party.canonical and len(systems[name, party.kind]) > 1:
+                    told[party] = f"{name} ({party.canonical})"
+                elif len(kinds[name]) > 1:
+                    told[party] = f"{name} ({party.kind})"
+        alike = {told[party]: self._names[party] for party in told}
+        notes.add(SAME_NAME, len(alike), sorted(set(alike.values())))
+        self._names.update(told)
 
 
 def _kind(party: Party) -> NodeKind:

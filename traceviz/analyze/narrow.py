@@ -8,6 +8,7 @@ from difflib import get_close_matches
 import networkx as nx
 
 from traceviz.analyze.graph import cycles
+from traceviz.analyze.narrow_contexts import around, often_called, without
 from traceviz.documents import GraphDocument
 from traceviz.errors import NothingFound
 from traceviz.notes import NoteDocument, Notes, define
@@ -16,7 +17,10 @@ from traceviz.sources.names import shown
 HIDDEN = define(
     "hidden-nodes",
     "{count} {count:node was|nodes were} hidden with --hide",
-    """Nodes named with `--hide` are left out, with every edge that touches them. Their calls still happened.""",
+    """Nodes named with `--hide` are left out, with every edge that touches them. Their calls still happened.
+
+    With `--group-by` the name of a workload hides all of its nodes. In a tree (`--view tree`) everything beneath a
+    hidden context goes with it; what a hidden beginning called becomes a beginning itself.""",
 )
 OUT_OF_FOCUS = define(
     "out-of-focus",
@@ -44,19 +48,17 @@ def narrow(
 ) -> GraphDocument:
     """The part of the graph that was asked for, with a note on what was left out.
 
-    Raises NothingFound where `focus` or a name in `hide` is no node.
+    A node is meant by its own name, else all nodes of a workload are by the workload's. Raises NothingFound where
+    `focus` or a name in `hide` is no node.
     """
     names = {node["name"] for node in document["nodes"]}
     notes = Notes()
-    for name in [*hide, *([] if focus is None else [focus])]:
-        if name not in names:
-            close = get_close_matches(name[:100], sorted(names), n=3)
-            hint = f"Did you mean {' or '.join(map(shown, close))}?" if close else f"Nodes: {_listed(sorted(names))}"
-            raise NothingFound(f"there is no node {shown(name)} in this graph", hint)
-    kept = names - set(hide)
+    hidden = {meant for name in hide for meant in _meant(document, name)}
+    focused = set() if focus is None else _meant(document, focus)
+    kept = names - hidden
     notes.add(HIDDEN, len(names) - len(kept), sorted(names - kept))
     if focus is not None:
-        near = _around(document, kept, focus, depth)
+        near = {name for one in focused for name in _around(document, kept, one, depth)}
         notes.add(OUT_OF_FOCUS, len(kept - near), sorted(kept - near))
         kept = near
     edges = [edge for edge in document["edges"] if edge["caller"] in kept and edge["callee"] in kept]
@@ -67,13 +69,33 @@ def narrow(
         joined = {end for edge in often for end in (edge["caller"], edge["callee"])}
         loose = {end for edge in edges for end in (edge["caller"], edge["callee"])} - joined
         kept -= loose
-    return {
+    narrowed: GraphDocument = {
         **document,
         "nodes": [node for node in document["nodes"] if node["name"] in kept],
         "edges": often,
         "cycles": cycles(often),
         "notes": _merged(document["notes"], notes),
     }
+    if "contexts" in document:
+        contexts = without(document["contexts"], hidden)
+        contexts = contexts if focus is None else around(contexts, focused, depth)
+        contexts = narrowed["contexts"] = often_called(contexts, min_calls)
+        kept |= {one["node"] for one in contexts if one["node"] is not None}
+        narrowed["nodes"] = [node for node in document["nodes"] if node["name"] in kept]
+    return narrowed
+
+
+def _meant(document: GraphDocument, name: str) -> set[str]:
+    """The nodes that a name stands for."""
+    names = {node["name"] for node in document["nodes"]}
+    if name in names:
+        return {name}
+    of_workload = {node["name"] for node in document["nodes"] if node.get("workload") == name}
+    if not of_workload:
+        close = get_close_matches(name[:100], sorted(names), n=3)
+        hint = f"Did you mean {' or '.join(map(shown, close))}?" if close else f"Nodes: {_listed(sorted(names))}"
+        raise NothingFound(f"there is no node {shown(name)} in this graph", hint)
+    return of_workload
 
 
 def _around(document: GraphDocument, kept: Collection[str], focus: str, depth: int) -> set[str]:

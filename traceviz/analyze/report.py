@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import networkx as nx
 import numpy as np
 
 from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_answers, count_pairs, count_traits
+from traceviz.analyze.contexts import Contexts, count_contexts, merge_contexts
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
 from traceviz.analyze.entries import entries
+from traceviz.analyze.frames import ROWS, frame
+from traceviz.analyze.groups import GroupBy, grouped
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
 from traceviz.asked import Asked
 from traceviz.documents import ErrorsDocument, GraphDocument
+from traceviz.errors import UsageError
 from traceviz.hops import hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
+
+if TYPE_CHECKING:
+    import pandas
 
 TORN = define(
     "torn-traces",
@@ -30,9 +38,18 @@ TORN = define(
 )
 
 
+#: How a graph is shown: as it is, or as the tree of all contexts.
+View = Literal["graph", "tree"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+
 @dataclass
 class Report:
-    """Everything that is known about the traces of one or many batches. `Report()` is the identity of `merge`."""
+    """Everything that is known about the traces of one or many batches. `Report()` is the identity of `merge`.
+
+    `group_by` is what workloads are told apart by, None where no trace was counted. `contexts` are None where they were
+    not counted.
+    """
 
     asked: Asked = field(default_factory=Asked)
     traces: int = 0
@@ -49,13 +66,17 @@ class Report:
     answers: dict[Party, PairCounts] = field(default_factory=dict)
     traits: dict[TraitKey, Counter[bool]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    group_by: GroupBy | None = None
+    contexts: Contexts | None = None
 
     def merge(self, other: Report) -> Report:
         """Add what `other` knows about other traces, and give this report back.
 
         Associative and commutative: any split of the traces, merged in any order, gives the same documents.
-        What was asked is taken from the first report that says it.
+        What was asked is taken from the first report that says it. Raises UsageError for reports that count
+        differently, because they do not add up.
         """
+        self._count_alike(other)
         if self.asked == Asked():
             self.asked = other.asked
         for name in ("traces", "spans", "failed_traces", "fragments"):
@@ -77,8 +98,22 @@ class Report:
             self.hosts[host] = self.hosts.get(host, Counter()) + answered
         for key, values in other.traits.items():
             self.traits[key] = self.traits.get(key, Counter()) + values
+        if self.contexts is not None and other.contexts is not None:
+            self.contexts = merge_contexts(self.contexts, other.contexts)
         self.notes.merge(other.notes)
         return self
+
+    def _count_alike(self, other: Report) -> None:
+        """Take over what an empty report does not say yet."""
+        if other.group_by is None:
+            return
+        if self.group_by is None:
+            self.group_by = other.group_by
+            self.contexts = None if other.contexts is None else {}
+        if self.group_by != other.group_by:
+            raise UsageError(f"reports grouped by {self.group_by} and by {other.group_by} do not add up")
+        if (self.contexts is None) != (other.contexts is None):
+            raise UsageError("a report with contexts and one without do not add up")
 
     def graph(self) -> GraphDocument:
         """The document of `traceviz graph -o json`: nodes, edges, cycles."""
@@ -106,20 +141,40 @@ class Report:
             graph.add_edge(edge["caller"], edge["callee"], key=edge["kind"], **edge)
         return graph
 
+    def to_dataframe(self, rows: Literal["edges", "nodes", "failing_hops"] = "edges") -> pandas.DataFrame:
+        """The edges of the graph, its nodes, or the failing hops as a pandas DataFrame, a row each.
 
-def report(forest: Forest) -> Report:
-    """The Report of a forest of whole traces."""
+        Columns are named as in JSON, with dots (`client_ms.p95`); what is not known is `<NA>`. Raises MissingPackage
+        where there is no pandas, and UsageError for other rows.
+        """
+        if rows not in ROWS:
+            raise UsageError(f"there is no DataFrame of {rows!r}", f"rows: {', '.join(ROWS)}")
+        document = self.errors() if rows == "failing_hops" else self.graph()
+        return frame(cast(Mapping[str, Any], document)[rows], ROWS[rows])
+
+
+#: How a forest is counted: `report`, with what it takes given.
+Count = Callable[[Forest], Report]
+
+
+def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
+    """The Report of a forest of whole traces, with workloads told apart by `group_by`.
+
+    Contexts, which take time and room, are counted for the view that shows them.
+    """
     found = hops(forest)
     entered = entries(found)
+    sides = grouped(found, group_by)
     spans = forest.spans
     notes = Notes()
     for some in (spans.notes, forest.notes, found.notes):
         notes.merge(some)
     notes.add(TORN, int(entered.fragment.sum()), [spans.trace_ids[i] for i in np.flatnonzero(entered.fragment)[:5]])
-    failures = count_shapes(found, entered, notes)
+    failures = count_shapes(sides.hops, entered, notes)
     placed = ~forest.duplicate
     timed = spans.start_ns > 0
     return Report(
+        group_by=group_by,
         traces=len(spans.trace_ids),
         spans=int(placed.sum()),
         failed_traces=int(entered.failed.sum()),
@@ -127,13 +182,15 @@ def report(forest: Forest) -> Report:
         # A span without a time stretches no window.
         first_ns=int(spans.start_ns[timed].min()) if timed.any() else None,
         last_ns=int(spans.end_ns[timed].max()) if timed.any() else None,
-        edges=count_edges(found),
-        workloads=count_workloads(found, entered),
+        edges=count_edges(sides.hops),
+        workloads=count_workloads(sides, entered),
         hosts=count_hosts(found),
         shapes=failures.shapes,
+        # Whether a failure makes another workload fail is a matter of the two, whatever they are grouped by.
         pairs=count_pairs(found),
         answers=count_answers(found),
-        traits=count_traits(found, failures.started),
+        traits=count_traits(sides.hops, failures.started),
+        contexts=count_contexts(sides, entered) if view == "tree" else None,
         notes=notes,
     )
 

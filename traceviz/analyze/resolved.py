@@ -9,7 +9,7 @@ from typing import NamedTuple
 from traceviz import when
 from traceviz.analyze.conditions import PairCounts
 from traceviz.analyze.edges import EdgeCounts, WorkloadCounts
-from traceviz.analyze.names import Names
+from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.report import Report
 from traceviz.documents import Document
 from traceviz.notes import Notes
@@ -35,11 +35,14 @@ class Resolved:
         for edge in report.edges:
             parties |= {edge.caller, edge.callee}
         parties |= set(report.answers)
+        for path in report.contexts or ():
+            parties |= {party for step in path for party in (step.caller, step.callee) if party is not None}
         for shape in report.shapes:
             for failure in shape:
                 parties |= {failure.callee, *failure.path}
                 parties |= {party for party in (failure.caller, failure.blame) if party is not None}
-        self.names = Names(parties, report.hosts, self.notes)
+        spans = {party: counts.spans for party, counts in report.workloads.items()}
+        self.names = NodeNames(parties, spans, report.hosts, report.group_by or "service", self.notes)
         self.parties: dict[str, set[Party]] = defaultdict(set)
         for party in parties:
             self.parties[self.names[party]].add(party)
@@ -62,20 +65,42 @@ class Resolved:
         return dict(sorted(merged.items()))
 
     @cached_property
+    def reporting(self) -> set[str]:
+        """Nodes of workloads that reported spans, also where nothing is left of a workload but calls that did not
+        arrive."""
+        known = self.names.reporting
+        return {name for name, parties in self.parties.items() if known & {self.names.workload(one) for one in parties}}
+
+    def identity(self, name: str) -> tuple[str, str | None]:
+        """The workload that a node is of, and what tells it apart; None where that is not known."""
+        parties = sorted(self.parties[name])
+        groups = {self.names.group(party) for party in parties}
+        return self.names.workload(parties[0]), groups.pop() if len(groups) == 1 else None
+
+    @cached_property
+    def of_workload(self) -> dict[str, set[Party]]:
+        """All parties of a workload, whatever their groups."""
+        parties: dict[str, set[Party]] = defaultdict(set)
+        for several in self.parties.values():
+            for party in several:
+                parties[self.names.workload(party)].add(party)
+        return parties
+
+    @cached_property
     def pairs(self) -> dict[tuple[str, str], PairCounts]:
-        """How often a node failed, and did not, while a node that it called had failed."""
+        """How often a workload failed, and did not, while a workload that it called had failed."""
         merged: dict[tuple[str, str], PairCounts] = defaultdict(lambda: [0, 0])
         for pair, (failed, well) in self.report.pairs.items():
-            counts = merged[self.names[pair.workload], self.names[pair.called]]
+            counts = merged[self.names.workload(pair.workload), self.names.workload(pair.called)]
             counts[:] = [counts[0] + failed, counts[1] + well]
         return merged
 
     @cached_property
     def answers(self) -> dict[str, PairCounts]:
-        """How often a node failed, and did not, in all."""
+        """How often a workload failed, and did not, in all."""
         merged: dict[str, PairCounts] = defaultdict(lambda: [0, 0])
         for party, (failed, well) in self.report.answers.items():
-            counts = merged[self.names[party]]
+            counts = merged[self.names.workload(party)]
             counts[:] = [counts[0] + failed, counts[1] + well]
         return merged
 
@@ -92,9 +117,19 @@ class Resolved:
     def calls_received(self, callers: list[str], callee: str, *, from_outside: bool) -> int:
         """How many calls these callers made to the callee, and from outside how many requests entered there."""
         entered = self.workloads[callee].entered if from_outside and callee in self.workloads else 0
+        # Calls that did not arrive are in no group, and are to be seen among all calls of that workload.
+        callees = {callee} if callee in self.workloads else self._of_one_workload(callee)
         return entered + sum(
-            counts.calls for edge, counts in self.edges.items() if edge.callee == callee and edge.caller in callers
+            counts.calls for edge, counts in self.edges.items() if edge.callee in callees and edge.caller in callers
         )
+
+    def shown_workload(self, name: str) -> str:
+        """Who there is to look at behind a node: the workload, where the node is only what did not arrive at it."""
+        return self.identity(name)[0] if name in self.reporting and name not in self.workloads else name
+
+    def _of_one_workload(self, name: str) -> set[str]:
+        """The nodes of the workload that a node is of."""
+        return {self.names[party] for party in self.of_workload[self.identity(name)[0]]}
 
     def head(self, command: str) -> Document:
         """The head of a document of this command."""
@@ -110,7 +145,7 @@ class Resolved:
                 "spans": report.spans,
                 "failed_traces": report.failed_traces,
                 "fragments": report.fragments,
-                "services": len(self.workloads),
+                "services": len(self.names.reporting),
             },
             "notes": self.notes.documents(),
         }

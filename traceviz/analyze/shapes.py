@@ -20,6 +20,7 @@ from traceviz.analyze.reasons import Reason, Signs, reason
 from traceviz.hops import Hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
+from traceviz.reconstruct import climb, depths
 from traceviz.roles import Role
 from traceviz.shared_ids import example_traces
 from traceviz.spans import Bools, Rows
@@ -96,10 +97,12 @@ class ShapeCount:
 
 
 class Failures(NamedTuple):
-    """What `count_shapes` finds in a batch: the shapes, and the hops at which a failure started in their trace."""
+    """What `count_shapes` finds in a batch: the shapes, the hops at which a failure started in their trace, and the
+    place of every hop in the shape of its trace, -1 where it is in none; hops that are counted as one have one."""
 
     shapes: dict[Shape, ShapeCount]
     started: Bools
+    place: Rows
 
 
 def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
@@ -108,9 +111,9 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     retried = ~hops.failed & (hops.failed_attempts > 0)
     saved = np.flatnonzero(retried)
     notes.add(SAVED_BY_RETRY, len(saved), example_traces(hops.forest.spans, hops.trace[saved]))
-    started = np.zeros(len(hops), np.bool_)
+    started, place = np.zeros(len(hops), np.bool_), np.full(len(hops), -1, np.int64)
     if not failed.any():
-        return Failures({}, started)
+        return Failures({}, started, place)
     judge = _Judge(hops, np.flatnonzero(failed), entries)
     above = _linked(hops, failed, retried, judge)
     # A retry is no failure of its own, but it may have absorbed one further down.
@@ -123,13 +126,14 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     for group in np.split(chosen, borders):
         starts = dict(zip(group.tolist(), hops.start_ns[group].tolist(), strict=True))
         periods = {hop: (start, start) for hop, start in starts.items()}
-        shape, order = _shape(group.tolist(), nodes, above, periods)
+        shape, order, place_of = _shape(group.tolist(), nodes, above, periods)
+        place[list(place_of)] = list(place_of.values())
         seen = ShapeCount(1, [periods[hop] for hop in order], [_example(hops, group)])
         if shape in shapes:
             shapes[shape].merge(seen)
         else:
             shapes[shape] = seen
-    return Failures(shapes, started)
+    return Failures(shapes, started, place)
 
 
 def _effects(hops: Hops) -> Bools:
@@ -192,6 +196,9 @@ class _Judge:
         order = np.argsort(hops.up, kind="stable")
         self._children, self._ups = order, hops.up[order]
         self._reasons: dict[Signs, Reason] = {}
+        # The nearest hop above that is not far from the top: of long ways both ends are climbed, and not the middle.
+        deep = depths(hops.up)[0] > LONGEST_PATH // 2
+        self._high = climb(np.where(deep, hops.up, np.arange(len(hops))))
 
     def _tries_of(self, failed: Rows) -> dict[int, list[int]]:
         """The attempts' own spans, by head."""
@@ -291,33 +298,40 @@ class _Judge:
 
     def _path(self, hop: int, notes: Notes) -> tuple[Party, ...]:
         """The callers from the entry down to this hop's."""
-        path: list[Party] = []
-        at = hop
-        while at >= 0:
-            if self.hops.caller[at] >= 0:
-                path.append(self.hops.parties[int(self.hops.caller[at])])
-            at = int(self.hops.up[at])
+        path = self._callers(hop)
         if len(path) > LONGEST_PATH:
             notes.add(PATH_SHORTENED, 1, [self.spans.trace_ids[self.hops.trace[hop]]])
-            path = path[: LONGEST_PATH // 2] + path[-LONGEST_PATH // 2 :]
+            upper = self._callers(int(self._high[hop]))
+            path = path[: LONGEST_PATH // 2] + upper[-LONGEST_PATH // 2 :]
         return tuple(reversed(path))
+
+    def _callers(self, hop: int) -> list[Party]:
+        """Who made this hop and those above it, from below, no more than tell that there are too many."""
+        found: list[Party] = []
+        while hop >= 0 and len(found) <= LONGEST_PATH:
+            if self.hops.caller[hop] >= 0:
+                found.append(self.hops.parties[int(self.hops.caller[hop])])
+            hop = int(self.hops.up[hop])
+        return found
 
 
 def _shape(
     group: list[int], nodes: dict[int, Failure], above: Rows, periods: dict[int, tuple[int, int]]
-) -> tuple[Shape, list[int]]:
-    """The failures of one trace in an order that follows from their contents, and which hop stands for each; equal
-    siblings are one with a count. Hops stand after the hops above them, so both passes are plain loops."""
+) -> tuple[Shape, list[int], dict[int, int]]:
+    """The failures of one trace in an order that follows from their contents, which hop stands for each, and the place
+    of every hop; equal siblings are one with a count. Hops stand after the hops above them, so both passes are plain
+    loops."""
     below: dict[int, list[int]] = defaultdict(list)
+    twin_of: dict[int, int] = {}
     digests: dict[int, bytes] = {}
     for hop in reversed(group):
-        merged = _merge_equal(below[hop], digests, nodes, below, periods)
+        merged = _merge_equal(below[hop], digests, nodes, below, periods, twin_of)
         below[hop] = merged
         text = repr((nodes[hop], [(digests[child], nodes[child].calls) for child in merged]))
         digests[hop] = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if above[hop] >= 0:
             below[int(above[hop])].append(hop)
-    roots = _merge_equal([hop for hop in group if above[hop] < 0], digests, nodes, below, periods)
+    roots = _merge_equal([hop for hop in group if above[hop] < 0], digests, nodes, below, periods, twin_of)
     shape: list[Failure] = []
     order: list[int] = []
     stack = [(root, -1) for root in reversed(roots)]
@@ -326,7 +340,18 @@ def _shape(
         stack.extend((child, len(shape)) for child in reversed(below[hop]))
         shape.append(nodes[hop]._replace(above=parent))
         order.append(hop)
-    return tuple(shape), order
+    return tuple(shape), order, _places(order, twin_of)
+
+
+def _places(order: list[int], twin_of: dict[int, int]) -> dict[int, int]:
+    """The place of every hop in a shape: of a twin that of the hop that it was counted in with, which may be a twin."""
+    places = {hop: place for place, hop in enumerate(order)}
+    for twin in twin_of:
+        way = [twin]
+        while way[-1] not in places:
+            way.append(twin_of[way[-1]])
+        places.update(dict.fromkeys(way, places[way[-1]]))
+    return places
 
 
 def _merge_equal(
@@ -335,13 +360,14 @@ def _merge_equal(
     nodes: dict[int, Failure],
     below: dict[int, list[int]],
     periods: dict[int, tuple[int, int]],
+    twin_of: dict[int, int],
 ) -> list[int]:
     """Hops with equal subtrees as one, which counts their calls; in the order of their digests."""
     kept: dict[bytes, int] = {}
     for hop in hops:
         first = kept.setdefault(digests[hop], hop)
         if first != hop:
-            _absorb(first, hop, nodes, below, periods)
+            _absorb(first, hop, nodes, below, periods, twin_of)
     return [kept[digest] for digest in sorted(kept)]
 
 
@@ -351,6 +377,7 @@ def _absorb(
     nodes: dict[int, Failure],
     below: dict[int, list[int]],
     periods: dict[int, tuple[int, int]],
+    twin_of: dict[int, int],
 ) -> None:
     """Count a subtree in with an equal one, hop by hop: both have their children in the same order."""
     stack = [(first, other)]
@@ -358,6 +385,7 @@ def _absorb(
         one, twin = stack.pop()
         nodes[one] = nodes[one]._replace(calls=nodes[one].calls + nodes[twin].calls)
         periods[one] = _around(periods[one], periods[twin])
+        twin_of[twin] = one
         stack.extend(zip(below[one], below[twin], strict=True))
 
 

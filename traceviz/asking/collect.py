@@ -104,15 +104,17 @@ _NOT_YET = Told(asked_s=0.0, came_s=0.0, lost=0)
 class _Question:
     """A search to be asked, being asked, or answered. `root` numbers the windows that were not made by splitting.
 
-    `limit` is None for that of all pages. `failures` counts the longer windows around it that failed. `settled` is one
-    whose answer is final: not full, or not to be had in smaller parts, which is `full`.
+    `limit` is None for that of all pages. `quartered` counts the windows around it that were asked for in quarters,
+    `is_quarter_of_failed` says that one of those failed. `settled` is one whose answer is final: not full, or not to be
+    had in smaller parts, which is `full`.
     """
 
     root: int
     service: str
     window: Window
     limit: int | None = None
-    failures: int = 0
+    quartered: int = 0
+    is_quarter_of_failed: bool = False
     told: Told = _NOT_YET
     answer: Future[Page] | None = None
     settled: bool = False
@@ -183,10 +185,12 @@ class Collection:
         not a single trace came because searches failed."""
         self._forgetting.remembers()
         missing = [(service, w) for service in self.coverage.services for w in self.coverage.missing(service)]
+        begun = 0
         if self._limit is None and len(missing) < self._parallel:
             # All are wanted, and no worker should wait for what a first answer says about the rest.
+            begun = 1
             missing = [(service, part) for service, window in missing for part in quarters(window) or [window]]
-        line = [_Question(root, service, window) for root, (service, window) in enumerate(missing)]
+        line = [_Question(root, service, window, quartered=begun) for root, (service, window) in enumerate(missing)]
         failures: list[SourceFailed] = []
         in_a_row = 0
         gave_up = False
@@ -247,9 +251,12 @@ class Collection:
         question.settled = True
         root, service, window = question.root, question.service, question.window
         if failure := question.answer.exception():
-            is_deep = question.failures >= _QUARTERINGS or not isinstance(failure, TooMuch)
+            is_deep = question.quartered >= _QUARTERINGS or not isinstance(failure, TooMuch)
             parts = [] if is_deep else quarters(window)
-            return [_Question(root, service, part, failures=question.failures + 1) for part in parts] or [question]
+            deeper = question.quartered + 1
+            return [_Question(root, service, part, quartered=deeper, is_quarter_of_failed=True) for part in parts] or [
+                question
+            ]
         page = question.answer.result()
         self._has_answered = True
         if page.full and not page.cut_off:
@@ -288,7 +295,7 @@ class Collection:
                     self._page = min(self._page, limit)  # what was too much once will be again
                     return page
                 most = page if most is None or len(page.body) > len(most.body) else most
-            patience = 0 if question.failures else _HALVINGS
+            patience = 0 if question.is_quarter_of_failed else _HALVINGS
             if limit == 1 or failures > patience or self._oversight.stop.is_set():
                 break
             limit //= 2

@@ -6,14 +6,15 @@ import click
 from click.shell_completion import get_completion_class
 
 import traceviz
-from traceviz import codes
-from traceviz.commands.delivery import echo
+from traceviz.commands.streams import echo
 
 
 @click.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
     """What a note's or a reason's code means: sign, cause, and what to do. Without a code: all of them."""
+    from traceviz import codes  # which loads everything
+
     echo(codes.overview() if code is None else codes.explanation(code))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from requests.utils import get_environ_proxies, select_proxy
+from rich.cells import cell_len
 
 from traceviz.asking.credentials import netrc_login, shown_name
 from traceviz.asking.refusals import without_secrets
-from traceviz.commands.delivery import echo, say
+from traceviz.commands.streams import echo, say
 from traceviz.config import EXAMPLE, KEYS, config_path, read_config, use
 from traceviz.connecting import Sectioned, access, context_in_force, settle
 from traceviz.errors import UsageError
@@ -137,6 +138,9 @@ def _of_environment(options: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _table(rows: Sequence[tuple[str, str, str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
     return "".join(f"{line}\n" for line in lines)

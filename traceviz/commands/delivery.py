@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,33 +13,37 @@ from typing import Any, NamedTuple, TextIO
 
 import click
 
-from traceviz.analyze.report import Report
+from traceviz.analyze.report import Count, Report
+from traceviz.analyze.report import report as count_all
+from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import access
 from traceviz.documents import AnyDocument, ErrorsDocument, GraphDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
+from traceviz.loading import INTERRUPTED
 from traceviz.notes import NoteDocument
-from traceviz.render import FORMATS, format_of_file, render
-from traceviz.render.text import notes_text
-from traceviz.render.words import clean
+from traceviz.render import FORMATS, format_of_file, notes_on, render
+from traceviz.render.arrangement import AS_USUAL, Arrangement, read_arrangement
+from traceviz.render.text import UNCUT, notes_text
 from traceviz.target import open_target
 from traceviz.wanted import read_wanted
 
 EXPRESSION_HELD = 79
-INTERRUPTED = 130
+#: Columns of a terminal that does not say how many it has.
+_COLUMNS = 80
 
 #: Formats that are read by people in a terminal, where stderr says the notes below them.
 TABLES = frozenset({"table", "wide"})
 #: Formats that say the notes themselves.
-_SELF_CONTAINED = frozenset({"json", "svg", "png", "pdf"})
+_SELF_CONTAINED = frozenset({"json", "svg", "png", "pdf", "mermaid", "cytoscape"})
 
 
 class Delivery:
     """One run of a command that reads a target: what it reads, from the options of `selection`, and what becomes of the
-    document, from those of `output`."""
+    document, from those of `output`, and from those of `rows` where the document is a list of rows of `row_type`."""
 
-    def __init__(self, options: dict[str, Any], formats: Sequence[str]) -> None:
+    def __init__(self, options: dict[str, Any], formats: Sequence[str], row_type: type | None = None) -> None:
         self.access = access(options)
         self.targets: tuple[str, ...] = options.pop("targets")
         self.quiet: bool = options.pop("quiet")
@@ -49,7 +51,8 @@ class Delivery:
         file: str | None = options.pop("file")
         self._file = None if file is None else Path(file)
         self._format = _format(options.pop("format"), file, formats)
-        self._color = _color(options.pop("color"))
+        self._color = _color(options.pop("color")) and self._file is None
+        self._arranged = AS_USUAL if row_type is None else _arranged(options, row_type, self._format)
         self.wanted = read_wanted(**options)
         if FORMATS[self._format].binary and self._file is None and sys.stdout.isatty():
             raise UsageError(
@@ -72,18 +75,20 @@ class Delivery:
         if not self.quiet:
             if self._file is not None:
                 say(f"wrote {self._file}")
-            say_notes(self.notes_beside(document))
+            say_notes(self.notes_beside(document, **drawing))
 
     def rendered(self, document: AnyDocument, **drawing: Any) -> str | bytes:
         """The product."""
         shown = copy.copy(document)
         if self._format in TABLES:
             shown["notes"] = []
-        return render(shown, self._format, width=_width(), color=self._color, **drawing)
+        width = _width(sys.stdout if self._file is None else None)
+        return render(shown, self._format, width=width, color=self._color, arranged=self._arranged, **drawing)
 
-    def notes_beside(self, document: AnyDocument) -> list[NoteDocument]:
-        """The notes that the product does not say itself."""
-        return [] if self._format in _SELF_CONTAINED else document["notes"]
+    def notes_beside(self, document: AnyDocument, **drawing: Any) -> list[NoteDocument]:
+        """The notes that the product does not say itself, and those on what its format cannot show."""
+        of_document = [] if self._format in _SELF_CONTAINED else document["notes"]
+        return of_document + notes_on(document, self._format, **drawing)
 
     def end(self, code: int = 0) -> None:
         """End with the exit code of an interruption, else with this one."""
@@ -102,10 +107,13 @@ class Product(NamedTuple):
 class Run(Delivery):
     """One run of an analysing command: the report it is about, and the judgement of its rows."""
 
-    def __init__(self, options: dict[str, Any], formats: Sequence[str], row_type: type) -> None:
+    def __init__(
+        self, options: dict[str, Any], formats: Sequence[str], row_type: type, count: Count = count_all
+    ) -> None:
+        self._count = count
         text: str | None = options.pop("fail_on")
         self._fail_on = None if text is None else FailOn(text, row_type)
-        super().__init__(options, formats)
+        super().__init__(options, formats, row_type)
 
     def report(self) -> Report:
         """Read and count what was asked for."""
@@ -114,7 +122,7 @@ class Run(Delivery):
                 opened = open_target(self.targets, self.wanted, self.access, oversight=oversight)
                 traces = open_until_counted.enter_context(opened)
             self.interrupted = traces.interrupted
-            return traces.report()
+            return traces.report(self._count)
 
     def each(self, made: Callable[[Report], Product]) -> None:
         """Read and count, and deliver what is made of the report."""
@@ -160,34 +168,31 @@ def unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(f"cannot write {path}: {error.strerror or error}")
 
 
-def echo(text: str | bytes, err: bool = False) -> None:
-    """Write to stdout, or to stderr. Where the reader has seen enough the rest goes nowhere, and the run goes on: what
-    it finds, its exit code, does not hang on who reads."""
-    try:
-        click.echo(text, nl=isinstance(text, str) and not text.endswith("\n"), err=err, color=True)
-    except BrokenPipeError:
-        silence(sys.stderr if err else sys.stdout)
-
-
-def say(text: str) -> None:
-    """Write to stderr, without what steers a terminal: messages repeat names that strangers chose."""
-    echo("\n".join(clean(line) for line in text.split("\n")), err=True)
-
-
 def say_notes(notes: Sequence[NoteDocument]) -> None:
     """Write notes to stderr, wrapped for it."""
     if notes:
-        say(notes_text(notes, _width()))
+        say(notes_text(notes, _width(sys.stderr)))
 
 
-def silence(stream: TextIO) -> None:
-    """Let a stream that cannot be written to any more go nowhere: Python flushes what is left when it ends."""
-    with contextlib.suppress(io.UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _arranged(options: dict[str, Any], row_type: type, format: str) -> Arrangement:
+    """What the options of `rows` say, checked before anything is read."""
+    columns, sort, bare = (options.pop(name) for name in ("columns", "sort", "no_headers"))
+    arranged = read_arrangement(columns, sort, row_type, headings=not bare)
+    arranged.check(format)
+    return arranged
 
 
-def _width() -> int:
-    return shutil.get_terminal_size((80, 24)).columns
+def _width(stream: TextIO | None) -> int:
+    """How broad what goes to a stream, None for a file, may be: as COLUMNS says, else as its terminal is. Elsewhere
+    there is no end: who greps needs names that are whole."""
+    with contextlib.suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    if stream is None or not stream.isatty():
+        return UNCUT
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    return _COLUMNS
 
 
 def _color(choice: str) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from traceviz import demo
-from traceviz.commands.delivery import echo, unwritable
+from traceviz.commands.delivery import unwritable
+from traceviz.commands.streams import echo
 
 
 @click.command(name="demo")
@@ -24,7 +25,8 @@ def demo_command(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(directory, error) from error
-    cli = click.get_current_context().find_root().command
+    ctx = click.get_current_context()
+    cli = ctx.find_root().command
     with demo.serve_recording() as jaeger:
         echo("# A recorded mesh, served as a Jaeger would. With your own: --url http://localhost:16686")
         for arguments in (
@@ -32,7 +34,9 @@ def demo_command(directory: Path) -> None:
             ["graph", "--service", "istio-ingress", "-O", str(directory / "graph.svg")],
             ["graph", "--service", "istio-ingress", "-O", str(directory / "graph.png")],
             ["errors", "--since", "10m"],
+            ["tree", "--service", "service-js", "--failing"],
+            ["tree", "--service", "service-js", "--failing", "-O", str(directory / "tree.svg")],
         ):
             command = [*arguments, "--url", jaeger.url]
             echo(f"\n$ {shlex.join(['traceviz', *command])}")
-            cli.main(command, prog_name="traceviz", standalone_mode=False)
+            cli.main(command, prog_name="traceviz", standalone_mode=False, parent=ctx)  # -q and -v are theirs

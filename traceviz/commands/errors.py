@@ -11,7 +11,7 @@ from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.documents import FailingHop
-from traceviz.options import judgement, output, selection, watching
+from traceviz.options import judgement, output, planes, rows, selection, watching
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -19,6 +19,8 @@ FORMATS = ("table", "wide", "json", "csv")
 @click.command(cls=Sectioned)
 @selection
 @output(FORMATS)
+@planes
+@rows
 @judgement
 @watching
 def errors(**options: Any) -> None:

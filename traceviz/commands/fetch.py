@@ -7,13 +7,15 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from traceviz import fetching
-from traceviz.commands.delivery import INTERRUPTED, say, say_notes
+from traceviz import fetching, verbosity
+from traceviz.commands.delivery import say_notes
+from traceviz.commands.streams import say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned, access
 from traceviz.errors import UsageError
 from traceviz.keeping.anonymize import Anonymizer
 from traceviz.keeping.dump import is_begun
+from traceviz.loading import INTERRUPTED
 from traceviz.notes import Number
 from traceviz.options import selection
 from traceviz.wanted import read_wanted
@@ -26,7 +28,7 @@ from traceviz.wanted import read_wanted
 )
 @click.option("--resume", is_flag=True, help="Go on with a fetch into this file that did not come to its end.")
 @click.option("--anonymize", is_flag=True, help="Replace names, hosts, URLs and ids, for sharing.")
-@click.option("--quiet", "-q", is_flag=True, help="No notes and no progress on stderr.")
+@verbosity.quiet
 def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any) -> None:
     """Keep traces in a file, a trace a line; every command reads them back to the same answer.
 

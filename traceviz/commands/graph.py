@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import click
 
+from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.narrow import narrow
-from traceviz.analyze.report import Report
+from traceviz.analyze.report import VIEWS, Report, View
+from traceviz.analyze.report import report as count
 from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
-from traceviz.documents import Edge
-from traceviz.options import judgement, output, selection, watching
+from traceviz.documents import Context, Edge, GraphDocument
+from traceviz.options import judgement, output, planes, rows, selection, watching
 from traceviz.render.labels import check as check_labels
 
-FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
+FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid", "nodegraph", "cytoscape")
 
 
 @click.command(cls=Sectioned)
 @selection
 @output(FORMATS)
+@planes
+@rows
 @judgement
 @watching
+@click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    default="graph",
+    show_default=True,
+    help="tree: every service in each context that it is called in, from the entry.",
+)
+@click.option(
+    "--group-by", type=click.Choice(GROUP_BY), default="service", show_default=True, help="What tells nodes apart."
+)
 @click.option("--min-calls", type=click.IntRange(min=0), default=0, help="Leave out edges with fewer calls.")
 @click.option("--focus", metavar="NODE", help="Only what is near this node.")
 @click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
@@ -31,6 +47,8 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf")
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
 def graph(
+    view: View,
+    group_by: GroupBy,
     min_calls: int,
     focus: str | None,
     depth: int,
@@ -46,16 +64,26 @@ def graph(
     traceviz graph --service istio-ingress
     traceviz graph --service istio-ingress -O graph.svg
     traceviz graph dump.json.gz --focus reviews --depth 2
+    traceviz graph --view tree
+    traceviz graph --group-by version -O versions.svg
     """
     drawing: dict[str, Any] = {"theme": theme, "dot_command": dot_command}
     if label is not None:
         drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
         check_labels(drawing["label"])
-    run = rounds.run(options, FORMATS, Edge)
+    run = rounds.run(
+        options, FORMATS, Context if view == "tree" else Edge, partial(count, group_by=group_by, view=view)
+    )
 
     def narrowed(report: Report) -> Product:
         document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
         marks = {"errors": report.errors(), "ui_url": report.asked.ui_url} if run.draws else {}
-        return Product(document, document["edges"], drawing | marks)
+        return Product(document, _rows(document), drawing | marks)
 
     run.each(narrowed)
+
+
+def _rows(document: GraphDocument) -> Sequence[Mapping[str, Any]]:
+    """What `--fail-on` judges: the edges, or what a tree shows instead of them, every context."""
+    contexts = document.get("contexts")
+    return document["edges"] if contexts is None else [{**one, "callee": one["node"] or "…"} for one in contexts]

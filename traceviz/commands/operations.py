@@ -9,7 +9,8 @@ import click
 from traceviz import listing
 from traceviz.commands.delivery import Delivery
 from traceviz.connecting import Sectioned
-from traceviz.options import output, selection
+from traceviz.documents import Operation
+from traceviz.options import output, rows, selection
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -17,6 +18,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @click.command(cls=Sectioned)
 @selection
 @output(FORMATS)
+@rows
 def operations(**options: Any) -> None:
     """The operations that can be asked for, of one service or of all.
 
@@ -26,5 +28,5 @@ def operations(**options: Any) -> None:
     traceviz operations --service productpage
     traceviz operations dump.json.gz -o csv
     """
-    run = Delivery(options, FORMATS)
+    run = Delivery(options, FORMATS, Operation)
     run.write(listing.operations(run.targets, run.wanted, run.access))

@@ -18,9 +18,11 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-from traceviz.analyze.report import Report
+from traceviz.analyze.report import Count, Report
+from traceviz.analyze.report import report as count_all
 from traceviz.asking.oversight import Oversight
-from traceviz.commands.delivery import EXPRESSION_HELD, TABLES, Product, Run, say, say_notes, silence, unwritable
+from traceviz.commands.delivery import EXPRESSION_HELD, TABLES, Product, Run, say_notes, unwritable
+from traceviz.commands.streams import say, silence
 from traceviz.commands.waiting import progress
 from traceviz.errors import TracevizError, UsageError
 from traceviz.live import open_jaeger
@@ -40,14 +42,14 @@ _HOME, _CLEAR, _REST_OF_LINE, _BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 _STEERING = re.compile("\x1b\\[[0-9;]*m")
 
 
-def run(options: dict[str, Any], formats: Sequence[str], row_type: type) -> Run:
+def run(options: dict[str, Any], formats: Sequence[str], row_type: type, count: Count = count_all) -> Run:
     """One run of a command with the options of `watching`: a watch where `--watch` is given."""
     every, settle = options.pop("watch"), options.pop("settle")
     if every is not None:
-        return Rounds(options, formats, row_type, every, settle)
+        return Rounds(options, formats, row_type, every, settle, count)
     if settle is not None:
         raise UsageError("--settle is for --watch alone", "Without it the window is read once")
-    return Run(options, formats, row_type)
+    return Run(options, formats, row_type, count)
 
 
 class Rounds(Run):
@@ -57,9 +59,15 @@ class Rounds(Run):
     """
 
     def __init__(
-        self, options: dict[str, Any], formats: Sequence[str], row_type: type, every: str, settle: str | None
+        self,
+        options: dict[str, Any],
+        formats: Sequence[str],
+        row_type: type,
+        every: str,
+        settle: str | None,
+        count: Count = count_all,
     ) -> None:
-        super().__init__(options, formats, row_type)
+        super().__init__(options, formats, row_type, count)
         self._every = every
         self._interval_ns = parse_duration(every)
         if self._interval_ns < _SHORTEST_NS:
@@ -72,7 +80,7 @@ class Rounds(Run):
                 f"Name one, -O FILE, or stream with -o {' or '.join(_STREAMS)}",
             )
         settle_ns = DEFAULT_SETTLE_NS if settle is None else parse_duration(settle)
-        self._watch = Watch(self._opened, self.wanted, settle_ns)
+        self._watch = Watch(self._opened, self.wanted, settle_ns, count)
         self._rounds = 0
         self._said: set[str] = set()
         self._on_screen = self._format in TABLES and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -110,7 +118,7 @@ class Rounds(Run):
 
     def _show(self, product: Product) -> None:
         document = product.document
-        notes = [] if self.quiet else self.notes_beside(document)
+        notes = [] if self.quiet else self.notes_beside(document, **product.drawing)
         if self._file is not None:
             _rewrite(self._file, self.rendered(document, **product.drawing))
             if not self._rounds and not self.quiet:
@@ -121,11 +129,11 @@ class Rounds(Run):
         else:
             table = self.rendered(document)
             assert isinstance(table, str)
-            text = f"{self._head()}\n{table}"
+            text = f"{self._head()}\n{table}" if self._arranged.headings else table
             if self._on_screen:
                 _draw(text + notes_text(notes, shutil.get_terminal_size().columns), first=not self._rounds)
             else:
-                _put(f"\n{text}" if self._rounds else text)
+                _put(f"\n{text}" if self._rounds and self._arranged.headings else text)
                 self._say_new(notes)
 
     def _head(self) -> str:

@@ -10,7 +10,8 @@ from traceviz import listing
 from traceviz.commands.delivery import Delivery
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned
-from traceviz.options import output, sample
+from traceviz.documents import Service
+from traceviz.options import output, rows, sample
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -18,6 +19,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @click.command(cls=Sectioned)
 @sample(listing.SAMPLE)
 @output(FORMATS)
+@rows
 def services(**options: Any) -> None:
     """The services that can be asked for, each with the node that it is in graphs.
 
@@ -27,7 +29,7 @@ def services(**options: Any) -> None:
     traceviz services
     traceviz services dump.json.gz -o csv
     """
-    run = Delivery(options, FORMATS)
+    run = Delivery(options, FORMATS, Service)
     with overseen(run.quiet) as oversight:
         document = listing.services(run.targets, run.wanted, run.access, oversight=oversight)
     run.interrupted = oversight.stop.is_set()

@@ -59,7 +59,8 @@ KEPT_TAGS = _words(
     net.protocol.version server.port client.port net.peer.port net.host.port network.peer.port network.local.port
     net.sock.peer.port peer.port
     response_flags request_size response_size retry.count grpc.status_code rpc.grpc.status_code
-    rpc.response.status_code rpc.system rpc.system.name db.system db.system.name db.response.returned_rows
+    rpc.response.status_code rpc.connect_rpc.error_code db.type rpc.system
+    rpc.system.name db.system db.system.name db.response.returned_rows
     messaging.system messaging.message.body.size messaging.batch.message_count
     telemetry.sdk.language telemetry.sdk.name internal.span.format sampler.type sampler.param cloud.provider
     cloud.platform os.type host.arch

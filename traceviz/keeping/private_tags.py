@@ -25,13 +25,17 @@ _RULES: dict[str, _Rule] = {
     **_listed(Renaming.service, "service.name peer.service service.peer.name"),
     **_listed(
         _named("service"),
-        """istio.canonical_service k8s.deployment.name k8s.statefulset.name k8s.daemonset.name k8s.replicaset.name
+        """istio.canonical_service istio.source_canonical_service istio.destination_canonical_service
+        istio.source_workload istio.destination_workload faas.invoked_name k8s.deployment.name
+        k8s.statefulset.name k8s.daemonset.name k8s.replicaset.name
         k8s.job.name k8s.cronjob.name k8s.pod.name pod k8s.container.name container.name host.name hostname""",
     ),
     **_listed(_named("ns"), "istio.namespace k8s.namespace.name service.namespace"),
-    **_listed(_named("db"), "db.name db.namespace db.instance"),
+    **_listed(_named("ns"), "istio.source_namespace istio.destination_namespace"),
+    **_listed(_named("db"), "db.name db.namespace db.instance cassandra.keyspace"),
     **_listed(_named("table"), "db.collection.name db.sql.table db.mongodb.collection"),
-    **_listed(_named("queue"), "messaging.destination messaging.destination.name message_bus.destination"),
+    **_listed(_named("queue"), "messaging.destination messaging.destination.name messaging.destination.template"),
+    **_listed(_named("queue"), "message_bus.destination kafka.topic rabbit.queue"),
     **_listed(_named("rpc"), "rpc.service rpc.method"),
     **_listed(_named("library"), "otel.scope.name otel.library.name"),
     **_listed(_named("user"), "enduser.id user.id user.name db.user"),

@@ -140,7 +140,7 @@ class Renaming:
 
     def operation(self, text: str) -> str:
         """`GET /reviews/7`, `reviews.shop.svc.cluster.local:80/*`, `router outbound|80||… egress`, `orders publish`."""
-        cluster = envoy.routed_cluster(text)
+        cluster = envoy.routed_cluster(text) or envoy.asked_cluster(text)
         if cluster is not None:
             return text.replace(cluster, self.cluster(cluster), 1) if cluster else text
         words = text.split(" ")
@@ -169,7 +169,7 @@ class Renaming:
         if name in _CLUSTERS_WITHOUT_HOST:
             return text
         parts = name.split("|")
-        if len(parts) >= 4 and parts[0] in ("outbound", "inbound"):
+        if len(parts) >= 4 and parts[0] in ("outbound", "inbound", "inbound-vip"):
             direction, port, subset, host, *more = parts
             rest = [self.words.word(part, "part") for part in more]
             return "|".join([direction, self._port(port), self.version(subset), self.host(host), *rest]) + end

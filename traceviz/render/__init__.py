@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import cast
+from typing import Any, cast
 
-from traceviz.documents import AnyDocument, ErrorsDocument, OperationsDocument, ServicesDocument
+from traceviz.documents import (
+    AnyDocument,
+    ErrorsDocument,
+    GraphDocument,
+    OperationsDocument,
+    ServicesDocument,
+    TreeDocument,
+)
 from traceviz.errors import UsageError
+from traceviz.notes import NoteDocument
+from traceviz.render.arrangement import AS_USUAL, Arrangement
+from traceviz.render.contexts_picture import contexts_picture
+from traceviz.render.contexts_text import contexts_text
+from traceviz.render.cytoscape import cytoscape
 from traceviz.render.dot import dot
 from traceviz.render.export import main_list, to_csv, to_json
 from traceviz.render.labels import DEFAULT
 from traceviz.render.layout import TIMEOUT_S, Format, draw
-from traceviz.render.picture import picture
+from traceviz.render.mermaid import mermaid, unshown
+from traceviz.render.nodegraph import nodegraph
+from traceviz.render.picture import Picture, picture
 from traceviz.render.text import errors_text, graph_table, operations_table, services_table
+from traceviz.render.tree_dot import tree_dot
+from traceviz.render.tree_mermaid import tree_mermaid
+from traceviz.render.tree_mermaid import unshown as unshown_tree
+from traceviz.render.tree_picture import tree_picture
+from traceviz.render.tree_text import tree_text, wide_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +57,14 @@ FORMATS: dict[str, OutputFormat] = {
         OutputFormat("svg", (".svg",), binary=False, drawing=True),
         OutputFormat("png", (".png",), binary=True, drawing=True),
         OutputFormat("pdf", (".pdf",), binary=True, drawing=True),
+        OutputFormat("mermaid", (".mmd", ".mermaid"), binary=False, drawing=True),
+        OutputFormat("nodegraph", (), binary=False, drawing=True),
+        OutputFormat("cytoscape", (".cyjs",), binary=False, drawing=True),
     )
 }
+
+#: What a tree is drawn in.
+OF_A_TREE = ("dot", "svg", "png", "pdf", "mermaid")
 
 
 def format_of_file(path: str) -> str | None:
@@ -49,8 +74,9 @@ def format_of_file(path: str) -> str | None:
 
 
 def formats_of(document: AnyDocument) -> list[str]:
-    """The formats a document can be written in: only a graph can be drawn."""
-    return [one.name for one in FORMATS.values() if "edges" in document or not one.drawing]
+    """The formats a document can be written in: a graph in all of them, a tree by Graphviz, the others as text."""
+    drawn = FORMATS if "edges" in document else OF_A_TREE if "spans" in document else ()
+    return [one.name for one in FORMATS.values() if one.name in drawn or not one.drawing]
 
 
 def render(
@@ -65,30 +91,73 @@ def render(
     width: int = 100,
     color: bool = False,
     timeout_s: float = TIMEOUT_S,
+    arranged: Arrangement = AS_USUAL,
+    spans: bool = False,
 ) -> str | bytes:
     """The document in a format of `FORMATS`: text, or bytes where the format is binary.
 
     `errors` marks the failing hops in a drawing of a graph, `label` and `ui_url` go to its edges, `theme` is light or
-    dark. `width` and `color` are for table and wide. Raises UsageError where the document has no such format, and
-    DrawingFailed where the layout engine fails, is missing, or needs more than `timeout_s` seconds.
+    dark. Of a tree calls are shown, with `spans` its spans. `width` and `color` are for table and wide, `arranged` for
+    rows: of these two and csv. Raises UsageError where the document has no such format, or the format nothing of what
+    `arranged` says, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
     """
     if format not in formats_of(document):
-        what = "a graph" if "edges" in document else f"a list of {main_list(document).replace('_', ' ')}"
+        one = "a graph" if "edges" in document else "a tree" if "spans" in document else None
+        what = one or f"a list of {main_list(document).replace('_', ' ')}"
         raise UsageError(f"{what} cannot be written as {format!r}", f"formats: {', '.join(formats_of(document))}")
+    arranged.check(format)
     if format == "json":
         return to_json(document)
     if format == "csv":
-        return to_csv(document)
+        return to_csv(document, arranged)
     if "failing_hops" in document:
-        return errors_text(cast(ErrorsDocument, document), width, color, wide=format == "wide")
+        return errors_text(cast(ErrorsDocument, document), width, color, format == "wide", arranged)
     if "services" in document:
-        return services_table(cast(ServicesDocument, document), width, color, wide=format == "wide")
+        return services_table(cast(ServicesDocument, document), width, color, format == "wide", arranged)
     if "operations" in document:
-        return operations_table(cast(OperationsDocument, document), width, color, wide=format == "wide")
+        return operations_table(cast(OperationsDocument, document), width, color, format == "wide", arranged)
+    if "spans" in document:
+        tree = cast(TreeDocument, document)
+        if not FORMATS[format].drawing:
+            return (wide_tree if format == "wide" else tree_text)(tree, width, color, spans)
+        shown = tree_picture(tree, spans, theme)
+        return tree_mermaid(shown) if format == "mermaid" else _drawn(tree_dot(shown), format, dot_command, timeout_s)
+    if not FORMATS[format].drawing and "contexts" in document:
+        return contexts_text(document, width, color, format == "wide", arranged)
     if not FORMATS[format].drawing:
-        return graph_table(document, width, color, wide=format == "wide")
-    source = dot(picture(document, errors, label, ui_url, theme))
+        return graph_table(document, width, color, format == "wide", arranged)
+    if "contexts" in document and format in ("nodegraph", "cytoscape"):
+        raise UsageError(f"{format} shows the graph alone, and no tree", "Leave --view tree out, or take json or svg")
+    if format == "nodegraph":
+        return nodegraph(document, errors, label, theme)
+    if format == "cytoscape":
+        return cytoscape(document, errors, label, theme)
+    drawing = _picture(document)(document, errors, label, ui_url, theme)
+    if format == "mermaid":
+        return mermaid(drawing)
+    return _drawn(dot(drawing), format, dot_command, timeout_s)
+
+
+def _drawn(source: str, format: str, dot_command: str | None, timeout_s: float) -> str | bytes:
+    """DOT as it is, or laid out."""
     if format == "dot":
         return source
     drawn = draw(source, cast(Format, format), dot_command, timeout_s)
     return drawn if FORMATS[format].binary else drawn.decode("utf-8")
+
+
+def _picture(document: GraphDocument) -> Callable[..., Picture]:
+    """What decides the picture: a graph that was counted for the tree is drawn as one."""
+    return contexts_picture if "contexts" in document else picture
+
+
+def notes_on(document: AnyDocument, format: str, **drawing: Any) -> list[NoteDocument]:
+    """Notes on what `render` cuts off a graph because the format takes no more; it takes what `render` takes."""
+    if format == "mermaid" and "spans" in document:
+        tree = cast(TreeDocument, document)
+        return unshown_tree(tree_picture(tree, drawing.get("spans", False), drawing.get("theme", "light")))
+    if format != "mermaid" or "edges" not in document:
+        return []
+    said = {key: drawing[key] for key in ("errors", "label", "ui_url", "theme") if key in drawing}
+    graph = cast(GraphDocument, document)
+    return unshown(_picture(graph)(graph, **said))

@@ -7,10 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from traceviz.documents import AnyDocument
+from traceviz.documents import AnyDocument, TreeCall, TreeSpan
+from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.words import REPLACEMENT
+from traceviz.rows import value
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+#: Control characters, marks that turn the writing or cannot be seen, ends of lines that are none in JSON.
+_STEERING = re.compile("[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 _UNWRITABLE = re.compile("[\ud800-\udfff\0]")
 _NEEDS_QUOTES = re.compile('[",\r\n]')
 #: A spreadsheet takes a cell that starts so for a formula.
@@ -65,11 +69,23 @@ ERRORS_COLUMNS: tuple[str, ...] = (
 )
 SERVICES_COLUMNS: tuple[str, ...] = ("name", "node")
 OPERATIONS_COLUMNS: tuple[str, ...] = ("service", "name", "kind")
+TREE_COLUMNS: tuple[str, ...] = tuple(TreeSpan.__annotations__)
+TREE_CALL_COLUMNS: tuple[str, ...] = tuple(TreeCall.__annotations__)
+
+CONTEXT_COLUMNS: tuple[str, ...] = (
+    *("parent", "depth", "node", "start", "caller"),
+    *GRAPH_COLUMNS[2:-6],
+    *(f"self_ms.{part}" for part in _TIMES),
+    "self_share",
+    *GRAPH_COLUMNS[-6:],
+)
 
 #: The main list of every document, which is what a table shows, and the columns of its rows.
 _COLUMNS = {
+    "contexts": CONTEXT_COLUMNS,
     "edges": GRAPH_COLUMNS,
     "failing_hops": ERRORS_COLUMNS,
+    "spans": TREE_COLUMNS,
     "services": SERVICES_COLUMNS,
     "operations": OPERATIONS_COLUMNS,
 }
@@ -80,44 +96,42 @@ def main_list(document: AnyDocument) -> str:
     return next(name for name in _COLUMNS if name in document)
 
 
-def to_json(document: AnyDocument) -> str:
+def to_json(document: Mapping[str, object]) -> str:
     """The document as JSON, two spaces deep, keys in the order of CONTRACT, with a line's end.
 
-    Text stays readable UTF-8; half a surrogate pair, which UTF-8 cannot hold, becomes `�`.
+    Text stays readable UTF-8. What would steer a terminal, or turn its writing, is escaped, which is the same text to
+    whoever parses it; half a surrogate pair, which UTF-8 cannot hold, becomes `�`.
     """
-    return _SURROGATES.sub(REPLACEMENT, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    return _harmless(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def to_json_line(document: AnyDocument) -> str:
     """The same on one line, without spaces: for streams of documents."""
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return _SURROGATES.sub(REPLACEMENT, text) + "\n"
+    return _harmless(json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)) + "\n"
 
 
-def to_csv(document: AnyDocument) -> str:
+def _harmless(text: str) -> str:
+    """JSON that can be looked at in a terminal. Python escapes the control characters below the blank itself."""
+    whole = _SURROGATES.sub(REPLACEMENT, text)
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", whole)
+
+
+def to_csv(document: AnyDocument, arranged: Arrangement = AS_USUAL) -> str:
     """One row an edge of a graph, or an entry of another list; columns are named as in JSON, `client_ms.p95`.
 
     Counts become `200=31;504=35`, lists `a;b`, what is not known an empty cell, true and false those words. Values of
     spans are written by strangers: text that a spreadsheet would take for a formula (it starts with = + - @, a tab or
     a line's end) gets a `'` in front, and so does text that starts with `'`; take one leading `'` off to have the text
     back. Numbers are never touched. Half a surrogate pair and NUL become `�`.
+
+    `arranged` says which columns, the order of the rows, and whether the names of the columns stand first.
     """
     whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
     shown = main_list(document)
-    columns = _COLUMNS[shown]
-    lines = [",".join(columns)]
-    lines += [",".join(_quoted(_cell(at(row, column))) for column in columns) for row in whole[shown]]
-    return _UNWRITABLE.sub(REPLACEMENT, "\n".join(lines)) + "\n"
-
-
-def at(row: Mapping[str, object], column: str) -> object:
-    """The value under a dotted name, None where something on the way is null."""
-    value: object = row
-    for key in column.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value[key]
-    return value
+    columns, rows = arranged.titles(_COLUMNS[shown]), arranged.ordered(whole[shown])
+    lines = [",".join(map(_quoted, columns))] if arranged.headings else []
+    lines += [",".join(_quoted(_cell(value(row, column))) for column in columns) for row in rows]
+    return "".join(f"{_UNWRITABLE.sub(REPLACEMENT, line)}\n" for line in lines)
 
 
 def _cell(value: object) -> str:

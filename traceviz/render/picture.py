@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from traceviz.documents import Edge, ErrorsDocument, GraphDocument, Node, NodeKind
@@ -26,6 +26,7 @@ from traceviz.render.words import (
     share,
     shorten,
     sources,
+    tally,
     web_address,
     window,
 )
@@ -56,7 +57,8 @@ _KIND_WORDS: dict[NodeKind, str] = {
 class PictureNode:
     """A node: `id` is `N1`…, `name` what is shown, `full_name` what the document says, cleaned.
 
-    `entry` says how many requests enter the mesh here; `unseen` is a callee that has no spans of its own.
+    `entry` says how many requests enter the mesh here, `users` who sent them; `unseen` is a callee that has no spans of
+    its own; nodes with one `frame`, a namespace, stand in a frame of that name.
     """
 
     id: str
@@ -67,9 +69,11 @@ class PictureNode:
     health: Health
     unseen: bool
     entry: str | None
+    users: str
     marks: tuple[Mark, ...]
     tooltip: str
     link: str | None
+    frame: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,30 @@ def picture(
     ids = {node["name"]: f"N{index}" for index, node in enumerate(graph["nodes"], 1)}
     nodes = _nodes(graph, placed, page)
     edges = _edges(graph, placed, page, ids, label)
+    parts = Parts(nodes, edges, [edge["calls"] for edge in graph["edges"]], placed.outside, times_shown(label))
+    return framed(title_of(graph, "Who calls whom"), graph, errors, parts, colours)
+
+
+class Parts(NamedTuple):
+    """What is drawn, and what its frame has to say: the calls that widths stand for, the failing hops without a place,
+    whether times stand on the edges."""
+
+    nodes: tuple[PictureNode, ...]
+    edges: tuple[PictureEdge, ...]
+    calls: Sequence[int]
+    outside: Sequence[str]
+    times: bool
+
+
+def framed(title: str, graph: GraphDocument, errors: ErrorsDocument | None, parts: Parts, colours: Palette) -> Picture:
+    """The picture with all that stands around nodes and edges."""
+    nodes, edges = parts.nodes, parts.edges
     verdict = _verdict(graph, errors)
-    entries = legend(nodes, edges, colours, _times_shown(label), [edge["calls"] for edge in graph["edges"]])
-    left_out = _left_out(graph, placed, edges)
+    entries = legend(nodes, edges, colours, parts.times, parts.calls)
+    left_out = _left_out(graph, parts.outside, edges)
     frame = 75.0 + 20 * len(verdict) + 16 * (math.ceil(len(entries) / 3) + len(left_out))
     return Picture(
-        title=_title(graph),
+        title=title,
         subtitle=_subtitle(graph),
         verdict=verdict,
         nodes=nodes,
@@ -157,23 +179,38 @@ def _nodes(graph: GraphDocument, placed: Marks, page: str | None) -> tuple[Pictu
                 name=shorten(name(node["name"]), NAME_CELLS),
                 full_name=name(node["name"]),
                 kind=node["kind"],
-                lines=_node_lines(node),
+                lines=_node_lines(node, _calls_others(node, near)),
                 health=health(node["error_rate"]),
                 unseen=not node["calls"] and not node["entry_calls"] and not _calls_others(node, near),
                 entry=counted(node["entry_calls"], "request") if node["entry_calls"] else None,
+                users=users_of(node),
                 marks=tuple(own_marks),
                 tooltip=node_tooltip(node, own_marks),
-                link=_link(page, own_marks, near.get(node["name"], [])),
+                link=example_link(page, own_marks, near.get(node["name"], [])),
+                frame=_frame(node) if graph.get("group_by") == "namespace" else None,
             )
         )
     return tuple(drawn)
+
+
+def _frame(node: Node) -> str | None:
+    namespace = node.get("group")
+    return None if namespace is None else shorten(name(namespace), NAME_CELLS)
+
+
+def users_of(node: Node) -> str:
+    """Who sent the requests from outside, as far as their User-Agents tell, the commonest first."""
+    known = node["entered_by"]
+    if len(known) == 1 and sum(known.values()) == node["entry_calls"]:
+        return f"from {name(next(iter(known)))}"
+    return f"from {shorten(name(tally(known)), NAME_CELLS)}" if known else "from outside"
 
 
 def _calls_others(node: Node, near: dict[str, list[Edge]]) -> bool:
     return any(edge["caller"] == node["name"] for edge in near.get(node["name"], []))
 
 
-def _node_lines(node: Node) -> tuple[str, ...]:
+def _node_lines(node: Node, calls_others: bool) -> tuple[str, ...]:
     lines = []
     if len(node["versions"]) > 1:
         lines.append(shorten(", ".join(name(version) for version in node["versions"]), NAME_CELLS))
@@ -181,7 +218,8 @@ def _node_lines(node: Node) -> tuple[str, ...]:
         error_share = "" if node["error_rate"] is None else f" · {share(node['error_rate'])} err"
         lines.append(counted(node["calls"], "call") + error_share)
     elif not node["entry_calls"]:
-        lines.append(_KIND_WORDS[node["kind"]])
+        reports = calls_others and node["kind"] in ("service", "gateway")
+        lines.append("no calls to it seen" if reports else _KIND_WORDS[node["kind"]])
     if node["self_ms"] is not None:
         lines.append(f"self p50 {millis(node['self_ms']['p50'])}")
     return tuple(lines)
@@ -207,20 +245,21 @@ def _edges(
                 health=health(edge["error_rate"]),
                 style="dotted" if asynchronous else "dashed" if unseen else "solid",
                 asynchronous=asynchronous,
-                width=_width(edge["calls"], busiest),
+                width=line_width(edge["calls"], busiest),
                 marks=tuple(own_marks),
                 tooltip=edge_tooltip(edge, own_marks, unseen),
-                link=_link(page, own_marks, [edge]),
+                link=example_link(page, own_marks, [edge]),
             )
         )
     return tuple(drawn)
 
 
-def _width(calls: int, busiest: int) -> float:
+def line_width(calls: int, busiest: int) -> float:
+    """How wide the line of so many calls is, in points."""
     return round(max(THINNEST, WIDEST * math.sqrt(calls / busiest)) if busiest else THINNEST, 2)
 
 
-def _link(page: str | None, own_marks: Sequence[Mark], edges: Sequence[Edge]) -> str | None:
+def example_link(page: str | None, own_marks: Sequence[Mark], edges: Sequence[Edge]) -> str | None:
     """The page of one example trace: a failing hop's, else one with an error, else the slowest."""
     if page is None:
         return None
@@ -230,9 +269,10 @@ def _link(page: str | None, own_marks: Sequence[Mark], edges: Sequence[Edge]) ->
     return f"{page}/trace/{quote(name(candidates[0]), safe='')}" if candidates else None
 
 
-def _title(graph: GraphDocument) -> str:
+def title_of(graph: GraphDocument, what: str) -> str:
+    """What is drawn, and the service that was asked for."""
     service = graph["asked"]["service"]
-    return f"Who calls whom: {shorten(name(service), 60)}" if service else "Who calls whom"
+    return f"{what}: {shorten(name(service), 60)}" if service else what
 
 
 def _subtitle(graph: GraphDocument) -> tuple[str, ...]:
@@ -280,13 +320,14 @@ def _message(graph: GraphDocument) -> tuple[str, ...]:
     return tuple(line for sentence in nothing_found(graph) for line in wrap(sentence, MESSAGE_CELLS, most=3))
 
 
-def _times_shown(label: Sequence[str]) -> bool:
+def times_shown(label: Sequence[str]) -> bool:
+    """Whether times stand on the edges."""
     return any(labels.COLUMNS[column].line == 1 for column in label)
 
 
-def _left_out(graph: GraphDocument, placed: Marks, edges: Sequence[PictureEdge]) -> tuple[str, ...]:
+def _left_out(graph: GraphDocument, outside: Sequence[str], edges: Sequence[PictureEdge]) -> tuple[str, ...]:
     """One line each for what the picture does not show, then the notes of the document."""
-    lines = list(placed.outside)
+    lines = list(outside)
     silent = sum(not edge.lines for edge in edges)
     if silent:
         lines.append(f"{counted(silent, 'edge')} without errors drawn without numbers: point at an edge to read them")

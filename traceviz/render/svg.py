@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from traceviz.render.dot import FONT
+from traceviz.render.dot_words import FONT
 
 #: Fonts with the same widths of letters on every system, and whatever there is where all are missing.
 FONTS = "Arial, Helvetica, 'Liberation Sans', Arimo, sans-serif"

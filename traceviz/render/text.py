@@ -13,6 +13,7 @@ from rich.text import Text
 from traceviz.documents import ErrorsDocument, FailingHop, GraphDocument, Head, OperationsDocument, ServicesDocument
 from traceviz.notes import NoteDocument
 from traceviz.render import table
+from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.export import ERRORS_COLUMNS, GRAPH_COLUMNS
 from traceviz.render.palette import health
 from traceviz.render.words import (
@@ -28,41 +29,90 @@ from traceviz.render.words import (
     tally,
     window,
 )
+from traceviz.rows import Row
 
 NARROWEST = 40
+#: Sentences are not broader than this, however broad the terminal is.
+BROADEST = 100
 #: More columns than any name has.
 UNCUT = 10**9
-#: A name is never cut below this many columns, even where the table gets broader than the terminal.
+#: A name in the way from the user is never cut below this many columns.
 LEAST_NAME = 12
 #: A second row whose score is at least this part of the first one's is named as a runner-up.
 CLOSE = 0.6
+#: Where a line leaves less than this to the source, it has a line of its own.
+_SHORTEST_SOURCE = 16
+
+#: What is to be copied stays whole on its line, however long.
+_WHOLE = ("trace", "request")
+#: Columns before a fact.
+_FACTS = 12
 
 _STYLES = {"healthy": "", "some": "yellow", "failing": "bold red"}
 
 
-def graph_table(document: GraphDocument, width: int, color: bool, wide: bool = False) -> str:
+def graph_table(
+    document: GraphDocument, width: int, color: bool, wide: bool = False, arranged: Arrangement = AS_USUAL
+) -> str:
     """One line an edge, columns named as in JSON; `×` marks edges where errors start, `-` callees never reached.
 
-    The lines fit into `width` columns, at least 40; with `wide` all columns are written, however broad. Times are the
-    caller's, else the callee's. Escape sequences are written only with `color`.
+    The lines fit into `width` columns, at least 40, except where `arranged` asks for more; with `wide` all columns are
+    written, however broad. Columns for which there was no room are named below. Times are the caller's, else the
+    callee's. Escape sequences are written only with `color`.
     """
-    lines = _head(document, max(width, NARROWEST))
-    edges = document["edges"]
-    if not edges:
-        lines += [Text(sentence) for sentence in ([] if document["nodes"] else nothing_found(document))]
-        lines += [Text(f"{name(node['name'])}: no calls to or from it were seen") for node in document["nodes"]]
-        return _written(lines, width, color)
+    edges = arranged.ordered(document["edges"])
     nodes = {node["name"]: node for node in document["nodes"]}
     marks = [
         "× " if edge["failing_hop"] else "- " if never_seen(edge, nodes.get(edge["callee"])) else "  " for edge in edges
     ]
     styles = [_STYLES[health(edge["error_rate"])] if edge["errors"] else "" for edge in edges]
-    columns = table.every(GRAPH_COLUMNS) if wide else table.GRAPH
-    lines += [Text(), *table.lines(edges, columns, max(width, NARROWEST), marks, styles), *_signs_explained(document)]
-    return _written(lines, width, color)
+    columns = _columns(arranged, table.GRAPH, GRAPH_COLUMNS if wide else None)
+    if not arranged.headings:
+        return _bare(edges, columns, styles, color)
+    width = max(width, NARROWEST)
+    lines = graph_head(document, width)
+    if not edges:
+        said = [] if document["nodes"] else nothing_found(document)
+        said += [f"{name(node['name'])}: no calls to or from it were seen" for node in document["nodes"]]
+        return written([*lines, *sentences(said, width)], width, color)
+    lines += _table(edges, columns, UNCUT if wide else width, marks, styles)
+    return written([*lines, *_signs_explained(document, width)], width, color)
 
 
-def _signs_explained(document: GraphDocument) -> list[Text]:
+def _columns(
+    arranged: Arrangement, usual: Sequence[table.Column], every: Sequence[str] | None
+) -> tuple[table.Column, ...]:
+    """The columns to show, where `every` are those of `wide`, None where it is not asked for."""
+    if every is not None:
+        return table.every(arranged.titles(every))
+    if arranged.columns or arranged.more:
+        return table.chosen(arranged.titles([column.title for column in usual]), usual)
+    return tuple(usual)
+
+
+def _table(
+    rows: Sequence[Row],
+    columns: Sequence[table.Column],
+    width: int,
+    marks: Sequence[str],
+    styles: Sequence[str],
+) -> list[Text]:
+    """An empty line, the heading and the rows, and which columns were left out."""
+    laid = table.lay_out(rows, columns, width, marks, styles)
+    lines = [Text(), laid.heading, *laid.rows]
+    if laid.left_out:
+        said = f"left out for lack of room: {', '.join(laid.left_out)} (-o wide has all columns)"
+        lines += [Text(), *wrapped(said, width, "dim", after="  ")]
+    return lines
+
+
+def _bare(rows: Sequence[Row], columns: Sequence[table.Column], styles: Sequence[str], color: bool) -> str:
+    """Rows alone, in which nothing is cut or left out."""
+    laid = table.lay_out(rows, table.bare(columns), UNCUT, [""] * len(rows), styles)
+    return written(laid.rows, UNCUT, color)
+
+
+def _signs_explained(document: GraphDocument, width: int) -> list[Text]:
     nodes = {node["name"]: node for node in document["nodes"]}
     said = []
     if any(edge["failing_hop"] for edge in document["edges"]):
@@ -72,10 +122,16 @@ def _signs_explained(document: GraphDocument) -> list[Text]:
     if document["cycles"]:
         ways = [" → ".join(shorten(name(node), 20) for node in [*way, *way[:1]]) for way in document["cycles"][:2]]
         said.append(f"{counted(len(document['cycles']), 'cycle')}: {'; '.join(ways)}")
-    return [Text(), *[Text(sentence, style="dim") for sentence in said]] if said else []
+    return [Text(), *sentences(said, width, "dim")] if said else []
 
 
-def _head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
+def sentences(texts: Sequence[str], width: int, style: str = "") -> list[Text]:
+    """Each sentence in as many lines as it needs."""
+    return [line for text in texts for line in wrapped(text, width, style, after="  ")]
+
+
+def graph_head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
+    """Where the traces came from, of which time they are, and how many were read."""
     counts = document["counts"]
     read = [counted(counts["traces"], "trace"), counted(counts["spans"], "span")]
     if counts["traces"]:
@@ -83,73 +139,87 @@ def _head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
         read.append(f"{counted(failed, 'failed trace')} ({share(failed / counts['traces'])})")
     if counts["fragments"]:
         read.append(counted(counts["fragments"], "fragment"))
-    return [_source(document, width), *_wrapped(", ".join(read), width, "")]
+    return [*_source(document, width), *wrapped(", ".join(read), width, "")]
 
 
-def _source(document: Head, width: int) -> Text:
-    """Where the traces came from and of which time they are."""
+def _source(document: Head, width: int) -> list[Text]:
+    """Where the traces came from and of which time they are, on one line where there is room."""
     begin = document["window"]["from"] or document["asked"]["from"]
     end = document["window"]["to"] or document["asked"]["to"]
     when = window(begin, end)
-    where = [part for part in (shorten(sources(document, 40), max(width - cell_len(when) - 2, 16)), when) if part]
-    return Text(", ".join(where))
+    whole = sources(document, width)
+    if not whole:
+        return [Text(when)]
+    room = width - cell_len(when) - 2
+    if cell_len(whole) > room and room < _SHORTEST_SOURCE:
+        return [Text(shorten(whole, width)), *wrapped(when, width, "")]
+    return [Text(f"{shorten(whole, room)}, {when}")]
 
 
-def services_table(document: ServicesDocument, width: int, color: bool, wide: bool = False) -> str:
+def services_table(
+    document: ServicesDocument, width: int, color: bool, wide: bool = False, arranged: Arrangement = AS_USUAL
+) -> str:
     """One line a service, columns named as in JSON, `–` where the node is not known.
 
     The lines fit into `width` columns, at least 40; with `wide` no name is cut.
     """
-    counts = document["counts"]
+    counts, reading = document["counts"], max(width, NARROWEST)
     read = f"nodes as in {counted(counts['traces'], 'trace')}" if counts["traces"] else "no trace was read"
-    head = [_source(document, max(width, NARROWEST)), Text(f"{counted(counts['services'], 'service')}, {read}")]
-    return _list(head, document["services"], table.SERVICES, width, color, wide)
+    said = f"{counted(counts['services'], 'service')}, {read}"
+    head = [*_source(document, reading), *wrapped(said, reading, "")]
+    return _list(head, document["services"], table.SERVICES, UNCUT if wide else reading, color, arranged)
 
 
-def operations_table(document: OperationsDocument, width: int, color: bool, wide: bool = False) -> str:
+def operations_table(
+    document: OperationsDocument, width: int, color: bool, wide: bool = False, arranged: Arrangement = AS_USUAL
+) -> str:
     """One line an operation of a service, as `services_table` has them; `–` where the kind is not known."""
-    counts, rows = document["counts"], document["operations"]
+    counts, rows, reading = document["counts"], document["operations"], max(width, NARROWEST)
     said = f"{counted(len(rows), 'operation')} of {counted(counts['services'], 'service')}"
     if counts["traces"] is None:
-        head = [Text(shorten(sources(document, width), max(width, NARROWEST)))]
+        head = [Text(shorten(sources(document, reading), reading))]
     else:
-        head = [_source(document, max(width, NARROWEST))]
+        head = _source(document, reading)
         said += f" in {counted(counts['traces'], 'trace')}"
-    return _list([*head, Text(said)], rows, table.OPERATIONS, width, color, wide)
+    head += wrapped(said, reading, "")
+    return _list(head, rows, table.OPERATIONS, UNCUT if wide else reading, color, arranged)
 
 
 def _list(
     head: Sequence[Text],
-    rows: Sequence[table.Row],
-    columns: Sequence[table.Column],
+    rows: Sequence[Row],
+    usual: Sequence[table.Column],
     width: int,
     color: bool,
-    wide: bool,
+    arranged: Arrangement,
 ) -> str:
-    room = UNCUT if wide else max(width, NARROWEST)
-    return _written(
-        [*head, Text(), *table.lines(rows, columns, room, [""] * len(rows), [""] * len(rows))], width, color
-    )
+    rows, columns, plain = arranged.ordered(rows), _columns(arranged, usual, None), [""] * len(rows)
+    if not arranged.headings:
+        return _bare(rows, columns, plain, color)
+    return written([*head, *_table(rows, columns, width, plain, plain)], width, color)
 
 
-def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = False) -> str:
+def errors_text(
+    document: ErrorsDocument, width: int, color: bool, wide: bool = False, arranged: Arrangement = AS_USUAL
+) -> str:
     """One line a failing hop, columns named as in JSON, then each one's sentence and evidence.
 
-    With `wide` all columns are written, and nothing else. Where the second row is close to the first a line says so;
-    where nothing failed, the counts say what was looked at. Sentences are wrapped into `width` columns, names are
-    never broken over lines.
+    With `wide` all columns are written, and nothing else; so it is where `arranged` names the columns. Rows keep their
+    rank in whatever order they stand. Where the second row is close to the first a line says so; where nothing failed,
+    the counts say what was looked at. Sentences are wrapped into `width` columns, names are never broken over lines.
     """
-    width = max(width, NARROWEST)
-    lines = _head(document, width)
-    rows = document["failing_hops"]
-    if not rows:
-        lines += [Text(), *[Text(sentence, style="green") for sentence in _nothing_failed(document, width)]]
-        return _written(lines, width, color)
+    rows = arranged.ordered(document["failing_hops"])
     styles = ["bold red" if row["failed_traces"] else "yellow" for row in rows]
-    columns = table.every(ERRORS_COLUMNS) if wide else table.ERRORS
-    lines += [Text(), *table.lines(rows, columns, width, [""] * len(rows), styles)]
-    if wide:
-        return _written(lines, width, color)
+    columns = _columns(arranged, table.ERRORS, ERRORS_COLUMNS if wide else None)
+    if not arranged.headings:
+        return _bare(rows, columns, styles, color)
+    width = max(width, NARROWEST)
+    lines = graph_head(document, width)
+    if not rows:
+        return written([*lines, Text(), *wrapped(_nothing_failed(document), width, "green")], width, color)
+    lines += _table(rows, columns, UNCUT if wide else width, [""] * len(rows), styles)
+    if wide or arranged.columns:
+        return written(lines, width, color)
     if not document["counts"]["failed_traces"]:
         said = "No request failed for the user"
         if document["counts"]["fragments"] >= document["counts"]["traces"]:
@@ -158,35 +228,36 @@ def errors_text(document: ErrorsDocument, width: int, color: bool, wide: bool = 
             said += f": failures in {counted(absorbed, 'trace')} were absorbed on the way."
         else:
             said += ", as far as the traces show."
-        lines += [Text(), *_wrapped(said, width, "green")]
+        lines += [Text(), *wrapped(said, width, "green")]
     for row, style in zip(rows, styles, strict=True):
         lines += [Text(), *_block(row, document, width, style)]
-    if (hint := _runner_up(rows)) is not None:
-        lines += [Text(), *_wrapped(hint, width, "yellow")]
-    return _written(lines, width, color)
+    if (hint := _runner_up(document["failing_hops"])) is not None:
+        lines += [Text(), *wrapped(hint, width, "yellow")]
+    return written(lines, width, color)
 
 
-def _nothing_failed(document: ErrorsDocument, width: int) -> list[str]:
+def _nothing_failed(document: ErrorsDocument) -> str:
     counts = document["counts"]
     if not counts["traces"]:
-        said = " ".join(nothing_found(document))
-    elif counts["failed_traces"]:
+        return " ".join(nothing_found(document))
+    if counts["failed_traces"]:
         failed = counted(counts["failed_traces"], "request")
-        said = f"{counted(counts['traces'], 'trace')}, {failed} failed, and no hop was found where that began."
-    else:
-        said = f"{counted(counts['traces'], 'trace')}, no request failed, and no failing hop was found."
-    return textwrap.wrap(said, width)
+        return f"{counted(counts['traces'], 'trace')}, {failed} failed, and no hop was found where that began."
+    return f"{counted(counts['traces'], 'trace')}, no request failed, and no failing hop was found."
 
 
 def _block(row: FailingHop, document: ErrorsDocument, width: int, style: str) -> list[Text]:
-    lines = _wrapped(f"{row['rank']} {name(row['text'])}", width, style, after="  ")
-    for title, text in _facts(row, document, width - 14):
-        lines.append(Text(f"  {title:<9} ", style="dim") + Text(text, style=""))
+    lines = wrapped(f"{row['rank']} {name(row['text'])}", width, style, after="  ")
+    for title, fact in _facts(row, document, width - _FACTS):
+        texts = [Text(fact)] if title in _WHOLE else wrapped(fact, width - _FACTS, "")
+        for number, text in enumerate(texts):
+            led = f"  {'' if number else title:<9} "
+            lines.append(Text(led, style="dim") + text)
     return lines
 
 
 def _facts(row: FailingHop, document: ErrorsDocument, room: int) -> list[tuple[str, str]]:
-    """The lines of a block as title and text, each at most `room` columns; a fact that is not known is left out."""
+    """The facts of a block as title and text, in about `room` columns; one that is not known is left out."""
     blame = f", look first at {shorten(name(row['blame']), 40)}" if row["blame"] is not None else ""
     facts = [("where", f"{name(row['where'])}{blame}"), ("calls", _felt(row))]
     if document["counts"]["failed_traces"] and row["explains"] is not None:
@@ -204,10 +275,8 @@ def _facts(row: FailingHop, document: ErrorsDocument, room: int) -> list[tuple[s
     if first is not None and last is not None:
         facts.append(("when", window(row["first"], row["last"])))
     facts += [("trace", text) for text in _examples(row)]
-    if row["request_ids"]:
-        facts.append(("requests", " ".join(shorten(name(one), 40) for one in row["request_ids"][:2])))
-    long = ("trace", "requests")
-    return [(title, text if title in long else shorten(text, room)) for title, text in facts if text]
+    facts += [("request", name(one)) for one in row["request_ids"][:2]]
+    return [(title, text) for title, text in facts if text]
 
 
 def _felt(row: FailingHop) -> str:
@@ -266,20 +335,25 @@ def notes_text(notes: Sequence[NoteDocument], width: int = 100) -> str:
     lines: list[Text] = []
     for note in notes:
         said = f"note: {shorten(name(note['code']), 40)} ({count(note['count'])}): {shorten(name(note['text']), 400)}"
-        lines += _wrapped(said, max(width, NARROWEST), "", after="      ")
-    return _written(lines, width, color=False)
+        lines += wrapped(said, max(width, NARROWEST), "", after="      ")
+    return written(lines, width, color=False)
 
 
-def _wrapped(text: str, width: int, style: str, after: str = "") -> list[Text]:
-    """The sentence in lines; a word that is longer than a line is cut in its middle."""
+def wrapped(text: str, width: int, style: str, after: str = "") -> list[Text]:
+    """The sentence in lines, which are not broader than is read with ease; a word that is longer than a line is cut in
+    its middle."""
+    width = min(width, BROADEST)
     words = " ".join(shorten(word, width - len(after)) for word in text.split())
     wrapped = textwrap.wrap(words, width, subsequent_indent=after, break_on_hyphens=False)
     return [Text(line, style=style) for line in wrapped]
 
 
-def _written(lines: Sequence[Text], width: int, color: bool) -> str:
+def written(lines: Sequence[Text], width: int, color: bool) -> str:
+    """The lines as text, never wrapped or cut; with escape sequences only where `color` is asked for."""
+    if not color:
+        return "".join(f"{line.plain}\n" for line in lines)
     out = io.StringIO()
-    broadest = max([width, *(line.cell_len for line in lines)], default=width)
+    broadest = max((line.cell_len for line in lines), default=0)
     console = Console(
         file=out,
         width=broadest + 1,

@@ -23,6 +23,8 @@ def node_tooltip(node: Node, marks: Sequence[Mark]) -> str:
         lines.append(f"received {counted(node['calls'], 'call')}, {_errors(node['errors'], node['error_rate'])}")
     if node["entry_calls"]:
         lines.append(f"{counted(node['entry_calls'], 'request')} entered the mesh here")
+    if node["entered_by"]:
+        lines.append(f"sent by {tally(node['entered_by'])}")
     lines += _times("own time", node["self_ms"])
     return _joined(lines, marks)
 

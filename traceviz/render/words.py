@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from rich.cells import cell_len
 
-from traceviz.documents import Document, Edge, Head, Node
+from traceviz.documents import Context, Document, Edge, Head, Node
 from traceviz.errors import UsageError
 
 #: What a character that must not be shown becomes: visible, and no longer able to do anything.
@@ -191,13 +191,13 @@ def nothing_found(document: Document) -> list[str]:
     return [f"{read}{of} were read, and no call between two services is in them."]
 
 
-def latency(edge: Edge, percentile: str) -> float | None:
+def latency(edge: Edge | Context, percentile: str) -> float | None:
     """A percentile in ms as the caller saw it, else as the callee did, else None."""
     times = edge["client_ms"] or edge["server_ms"]
     return None if times is None else cast(Mapping[str, float], times)[percentile]
 
 
-def never_seen(edge: Edge, callee: Node | None) -> bool:
+def never_seen(edge: Edge | Context, callee: Node | None) -> bool:
     """Whether nothing of the callee was seen behind this edge: it does not report, or never got one of the calls."""
     if edge["calls"] and edge["unanswered"] >= edge["calls"]:
         return True

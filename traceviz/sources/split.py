@@ -43,6 +43,8 @@ _ASIDE: dict[str, Literal["refusal", "header"]] = {"errors": "refusal", "error":
 
 _JAEGER_KEYS = frozenset({"spans", "processes"})
 _OTLP_KEYS = frozenset({"resource", "scopeSpans", "instrumentationLibrarySpans"})
+#: What a search answers about a trace in place of its spans: Tempo's, and summaries of Jaeger's v3.
+_SUMMARY_KEYS = frozenset({"rootServiceName", "rootTraceName", "spanSets", "spanSet"})
 _ZIPKIN_PARTS = frozenset({"tags", "annotations", "binaryAnnotations", "localEndpoint", "remoteEndpoint"})
 _SKIPPED = _ZIPKIN_PARTS | {"warnings"}
 
@@ -213,6 +215,9 @@ class Splitter:
         if what == "nothing" and frame is None:
             yield from self._junk()
             return
+        if what == "summary":
+            yield from self._aside("other")
+            return
         expected = self._begin_value()
         if what == "nothing" and expected and self._format:
             what = self._format  # no key can be read, but it stands among records
@@ -259,7 +264,7 @@ class Splitter:
         elif frame.expected and frame.closing == scan.CLOSING[1] and not _EMPTY.match(frame.start):
             yield Record("other", frame.path, frame.start[: scan.balanced_end(frame.start, 0)])
 
-    def _aside(self, what: Literal["refusal", "header"]) -> Iterator[Record]:
+    def _aside(self, what: Literal["refusal", "header", "other"]) -> Iterator[Record]:
         """An object or list that is understood and holds no records: hand it out in one piece, and of a broken one
         the beginning."""
         self._begin_value()
@@ -328,7 +333,7 @@ class Splitter:
         found = _JUNK.match(self._data, self._at + 1)
         self._at = found.end() if found else len(self._data)
 
-    def _classify(self) -> Format | Literal["envelope", "nothing"]:
+    def _classify(self) -> Format | Literal["envelope", "nothing", "summary"]:
         """What the object is that begins here, by its first keys."""
         while True:
             what = _kind_of_object(self._data, self._at, self._ended)
@@ -366,7 +371,7 @@ class Splitter:
             window *= 2
 
 
-def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["envelope", "nothing"] | None:
+def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["envelope", "nothing", "summary"] | None:
     """The kind of the object at `start`; None where more bytes are needed to tell."""
     seen: set[str] = set()
     at = start + 1
@@ -383,6 +388,8 @@ def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["e
             return "jaeger"
         if name in _OTLP_KEYS:
             return "otlp"
+        if name in _SUMMARY_KEYS and _by_keys(seen) != "envelope":
+            return "summary"
         if "traceId" in seen and "id" in seen:
             return "zipkin"
         if name in _ENVELOPES or name in _ASIDE:

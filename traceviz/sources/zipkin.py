@@ -22,6 +22,10 @@ from traceviz.sources.fields import (
 from traceviz.spans import Kind
 
 _PEER_SLOT = deduced("peer_service")
+#: Brave's JDBC interceptors tag the statement alone. That there is one says that a database was called; what it says
+#: is of no use here, and different every time.
+_STATEMENT = "sql.query"
+_STATEMENT_SLOT = deduced("db_system")
 
 
 class Endpoint(msgspec.Struct, gc=False, rename="camel"):
@@ -74,5 +78,7 @@ def _add(span: Span, builder: SpansBuilder) -> None:
     for key, value in (span.tags or {}).items():
         if key in builder.slots:
             builder.tags.append(builder.packed(key, text_of(value)))
+        if key == _STATEMENT:
+            builder.tags.append(builder.packed_slot(_STATEMENT_SLOT, "sql"))
     if remote and remote.service_name:
         builder.tags.append(builder.packed_slot(_PEER_SLOT, remote.service_name))
