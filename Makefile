@@ -5,9 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 REAL := $(VENV)/real-installed
+FUZZ := $(VENV)/fuzz-installed
+# How long `make fuzz` looks for bugs, all targets together, and where it keeps what it learned.
+FUZZ_SECONDS ?= 210
+FUZZ_FOLDER ?= .fuzz
+FUZZ_TARGETS := split jaeger otlp zipkin bulk stream forest
 PACKAGES := tests/mermaid/node_modules/installed
 
-.PHONY: run test test-real mesh check lint types wheel bench lock clean
+.PHONY: run test test-real fuzz mesh check lint types wheel bench lock clean
 
 run: $(STAMP)
 	$(BIN)/traceviz demo
@@ -17,6 +22,13 @@ test: $(STAMP) $(PACKAGES)
 
 test-real: $(REAL)
 	$(BIN)/pytest tests/real -m real
+
+# Coverage-guided, seeded with the recordings. First it has to find bugs that were planted for it.
+fuzz: $(FUZZ)
+	$(BIN)/pytest tests/fuzz -m fuzz -p no:cacheprovider
+	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target"; \
+		$(BIN)/python -m tests.fuzz $(FUZZ_FOLDER) $$target -verbosity=0 \
+			-max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) )) || exit 1; done
 
 mesh: $(REAL)
 	@$(BIN)/python -m tests.real
@@ -45,6 +57,11 @@ $(REAL): $(STAMP) requirements-real.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-real.lock
 	touch $@
 
+# Atheris alone; the rest is there.
+$(FUZZ): $(STAMP) requirements-fuzz.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	touch $@
+
 # The real mermaid and cytoscape read what traceviz writes for them. Without npm those tests are skipped, and say so.
 $(PACKAGES): tests/mermaid/package.json tests/mermaid/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/mermaid && touch $@; \
@@ -59,6 +76,7 @@ lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) --all-build-deps --extra dev -o requirements.lock pyproject.toml
 	$(COMPILE) --extra real --constraint requirements.lock -o requirements-real.lock pyproject.toml
+	$(COMPILE) --extra fuzz --constraint requirements.lock -o requirements-fuzz.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) dist tests/mermaid/node_modules

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 import traceviz
-from traceviz import Report
+from traceviz import Report, checking
 
 # What a shell starts in the background ignores Ctrl-C, and so would every command that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 MESH = SHARED / "data" / "mesh"
 CASES = sorted(path.parent.name for path in MESH.glob("*/truth.json"))
+# Every stage checks what it made.
+checking.switch_on()
 # The same examples in every run; HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)

@@ -1,7 +1,8 @@
 """The console blocks of the README and of docs/, run for real. `python -m tests.readme` writes their output into them.
 
-A block has a folder of its own, with the package beside it and, as config.toml, what the page shows as TOML. Where a
-command names the Jaeger at http://localhost:16686, the packaged recording is served, at the times when it was made.
+A block has a folder of its own, with the package and the fixtures beside it and, as config.toml, what the page shows as
+TOML. Where a command names the Jaeger at http://localhost:16686, the packaged recording is served, at the times when it
+was made.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def place(config: str = "") -> Iterator[Place]:
     """A place with this configuration."""
     with tempfile.TemporaryDirectory() as name, serve_recording(Recording.packaged()) as jaeger:
         folder = Path(name)
-        (folder / "traceviz").symlink_to(ROOT / "traceviz")
+        for beside in ("traceviz", "fixtures"):
+            (folder / beside).symlink_to(ROOT / beside)
         (folder / "config.toml").write_text(config)
         yield Place(folder, jaeger.url)
 

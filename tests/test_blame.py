@@ -311,3 +311,14 @@ def test_first_and_last_are_when_this_hop_failed_and_not_another_of_the_same_tra
     assert felt["first"][-8:] == ".010000Z"[-8:]
     assert felt["last"][-8:] == ".040000Z"[-8:]
     assert tolerated["first"] == tolerated["last"] != felt["first"]
+
+
+def test_where_a_user_left_somebody_is_to_be_looked_at_and_not_the_gateway() -> None:
+    gone = {"status": "0", "flags": "DC", "error": True}
+    [row] = rows(
+        gateway("a", "shop", ms=90, **gone),
+        inbound("b", "a", "shop", start=1, ms=88, **gone),
+        outbound("c", "b", "shop", "stock", start=2, ms=200),
+    )
+    assert (row["reason"], row["where"], row["blame"]) == ("client-gone", "callee", "stock")
+    assert row["text"].endswith("Look at what stock was doing.")

@@ -26,6 +26,7 @@ COMMANDS = (
     "graph",
     "errors",
     "tree",
+    "doctor",
     "fetch",
     "services",
     "operations",

@@ -25,7 +25,7 @@ for module in pkgutil.walk_packages(traceviz.__path__, "traceviz."):
 CATALOGUE = catalogue()
 TREES = [ast.parse(path.read_text()) for path in sorted((ROOT / "traceviz").rglob("*.py"))]
 #: What a code is handed to where it is noted, or given as a reason.
-GIVING = ("add", "Reason", "_said_by_proxy")
+GIVING = ("add", "Reason", "_said_by_proxy", "Found")
 
 
 def nodes(kind: type[ast.AST]) -> Iterator[ast.AST]:
@@ -52,7 +52,8 @@ def constants() -> dict[str, str]:
 def given(call: ast.Call) -> set[str]:
     """The codes in the arguments of a call, by constant or by text."""
     names = constants_by_name
-    parts = [part for argument in call.args[:2] for part in ast.walk(argument)]
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    parts = [part for argument in [*call.args[:2], *named] for part in ast.walk(argument)]
     by_name = {names[part.id] for part in parts if isinstance(part, ast.Name) and part.id in names}
     by_text = {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
     return by_name | by_text

@@ -163,12 +163,12 @@ def claimed_windows_are_complete(came: Came, wanted: dict[str, Stored], services
 
 
 def most_searches(store: Store, services: Sequence[str], window: tuple[int, int], page: int) -> float:
-    """How many searches there may be: one a service, and for every page of spans the parts of a window, down to where
-    they are."""
+    """How many searches there may be: the quarters of the window of each service, and for every page of spans the
+    parts of one, down to where they are."""
     page, refused = (page, 0) if store.most > page else (3, 8 * 5)
     halvings = math.ceil(math.log2(max((window[1] - window[0]) / 1000, 1))) + 1
     pages = sum(s.service in services for t in store.traces for s in t.spans) / page
-    return refused + len(services) + 3 * 2 * halvings * pages
+    return refused + 4 * len(services) + 3 * 2 * halvings * pages
 
 
 @pytest.mark.parametrize("storage", STORAGES)

@@ -160,6 +160,32 @@ def test_an_error_beneath_what_is_folded_is_marked_on_the_fold() -> None:
     assert [one["node"] for one in tree(*rows) if one["failing_hop"]] == [None]
 
 
+def test_an_error_is_marked_in_the_tree_in_which_it_started_and_not_in_another_one_with_the_same_way() -> None:
+    failed = {"status": "500"}
+    contexts = tree(
+        *in_trace(
+            "t",
+            inbound("f", "", "front", **failed),
+            outbound("c", "f", "front", "cart", **failed),
+            inbound("i", "c", "cart", **failed),
+        ),
+        *in_trace(
+            "u",
+            outbound("c", "", "front", "cart", **failed),
+            inbound("i", "c", "cart", **failed),
+            outbound("d", "i", "cart", "stock", **failed),
+            inbound("s", "d", "stock", **failed),
+        ),
+    )
+    assert drawn(contexts) == [
+        "front 1 1 failed",
+        "  × cart 1 1 failed",
+        "front 1 1 failed (fragment)",
+        "  cart 1 1 failed",
+        "    × stock 1 1 failed",
+    ]
+
+
 def test_trees_begin_with_requests_with_fragments_with_orphans_and_out_of_queues() -> None:
     queue = {"queue": "orders", "queue_system": "kafka"}
     contexts = tree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,125 @@ def test_a_receipt_under_its_producer_hands_the_producer_on() -> None:
         span("p", "r", service="ship", kind="consumer"),
     )
     assert edges(*rows) == [("orders", "ship", 1), ("shop", "orders", 1)]
+
+
+@pytest.mark.parametrize(
+    ("produced", "consumed", "queue"),
+    [
+        ({"queue": "sales"}, {"queue": "sales:order.new:parcels"}, "sales"),
+        ({"queue": "sales:order.new"}, {"queue": "sales:order.new:parcels"}, "sales"),
+        ({"queue": "sales"}, {"queue": "parcels"}, "sales"),
+        ({"queue": "<default>", "queue_key": "parcels"}, {"queue": "parcels"}, "parcels"),
+        ({"queue": "amq.default:parcels"}, {"queue": "amq.default:parcels:parcels"}, "parcels"),
+        ({"queue": ":parcels"}, {"queue": ":parcels:parcels"}, "parcels"),
+    ],
+)
+def test_an_exchange_and_the_queue_behind_it_are_one_node(
+    produced: dict[str, str], consumed: dict[str, str], queue: str
+) -> None:
+    rows = (
+        SHOP,
+        call(kind="producer", queue_system="rabbitmq", **produced),
+        span("c", "b", service="ship", kind="consumer", queue_system="rabbitmq", start=50, **consumed),
+    )
+    assert edges(*rows) == [(queue, "ship", 1), ("shop", queue, 1)]
+
+
+def test_a_queue_that_messages_of_two_topics_come_out_of_keeps_its_name() -> None:
+    def sent(id: str, topic: str) -> list[Row]:
+        return [
+            span(f"p{id}", "a", service="shop", kind="producer", queue=topic, queue_system="sns"),
+            span(f"c{id}", f"p{id}", service="ship", kind="consumer", queue="parcels", queue_system="sns", start=50),
+        ]
+
+    one, both = [SHOP, *sent("1", "sales")], [SHOP, *sent("1", "sales"), *sent("2", "returns")]
+    assert edges(*one) == [("sales", "ship", 1), ("shop", "sales", 1)]
+    assert edges(*both) == [("parcels", "ship", 2), ("shop", "returns", 1), ("shop", "sales", 1)]
+
+
+def test_of_a_batch_the_sending_is_the_call_and_not_the_making_of_its_messages() -> None:
+    made_two = [
+        span(id, "a", service="shop", kind="producer", queue="orders", queue_operation="create", start=start)
+        for id, start in (("m", 1), ("n", 2))
+    ]
+    sending = span("s", "a", service="shop", kind="client", queue="orders", queue_operation="send", start=5, error=True)
+    taken = [
+        span(f"c{id}", id, service="ship", kind="consumer", queue="orders", queue_operation="process", start=30)
+        for id in ("m", "n")
+    ]
+    assert edges(SHOP, *made_two, sending, *taken) == [("orders", "ship", 2), ("shop", "orders", 1)]
+    assert edges(SHOP, *made_two, *taken) == [("orders", "ship", 2), ("shop", "orders", 2)], "nobody says who sent them"
+    assert [edge["errors"] for edge in made(SHOP, *made_two, sending, *taken).graph()["edges"]] == [0, 1]
+
+
+def test_what_lies_in_a_queue_for_a_while_is_no_matter_of_clocks() -> None:
+    def taken(start: float) -> dict[str, int]:
+        sent = call(kind="producer", queue="orders", ms=3)
+        return notes(made(SHOP, sent, span("c", "b", service="ship", kind="consumer", start=start)).graph())
+
+    assert taken(70) == {}
+    assert taken(-50)["clock-skew"] == 1, "taken before it was put there"
+
+
+@pytest.mark.parametrize("name", ["connect", "tcp.connect", "pg-pool.connect", "redis-connect", "dns.lookup"])
+def test_opening_a_connection_is_no_call_but_where_it_failed(name: str) -> None:
+    asked = span("q", "a", service="shop", kind="client", operation="SELECT", db_name="stock", start=9)
+    opened = call(operation=name, db_name="stock")
+    assert edges(SHOP, opened, asked) == [("shop", "stock", 1)]
+    assert notes(made(SHOP, opened, asked).graph()) == {"connections-opened": 1}
+    assert edges(SHOP, replace(opened, error=True)) == [("shop", "stock", 1)]
+
+
+def test_a_request_that_is_called_like_a_connection_is_one() -> None:
+    assert edges(SHOP, call(operation="connect", server_address="api", method="POST")) == [("shop", "api", 1)]
+    answered = span("c", "b", service="chat", kind="server")
+    assert edges(SHOP, call(operation="connect"), answered) == [("shop", "chat", 1)]
+
+
+def test_the_program_around_a_call_that_went_well_may_have_failed_with_it() -> None:
+    inner = span("c", "b", service="shop", kind="client", url="http://cart/", status="200", start=2, ms=9)
+    assert [edge["errors"] for edge in made(SHOP, call(error=True), inner).graph()["edges"]] == [1]
+    assert [edge["errors"] for edge in made(SHOP, call(), inner).graph()["edges"]] == [0]
+    refused = replace(inner, tags={**inner.tags, "status": "404"})
+    assert [edge["errors"] for edge in made(SHOP, call(error=True, status="404"), refused).graph()["edges"]] == [0]
+
+
+def test_of_several_tries_in_one_client_span_that_failed_only_one_need_have_failed() -> None:
+    def tries(first: str, second: str) -> list[int]:
+        inner = [
+            span(id, "b", service="shop", kind="client", url="http://cart/", status=status, start=start, ms=4)
+            for id, status, start in (("c", first, 2), ("d", second, 8))
+        ]
+        return [edge["errors"] for edge in made(SHOP, call(error=True), *inner).graph()["edges"]]
+
+    assert tries("200", "200") == [1]
+    assert tries("503", "200") == [1]
+    assert tries("503", "503") == [2]
+
+
+def test_a_programs_deadline_is_one_though_its_proxy_only_saw_it_leave() -> None:
+    gone = {"status": "0", "flags": "DC", "error": True}
+    rows = (
+        span("a", service="shop", kind="server", ms=60, error=True),
+        span("b", "a", service="shop", kind="client", start=2, ms=50, error=True, error_type="ReadTimeout"),
+        outbound("c", "b", "shop", "cart", start=3, ms=48, **gone),
+    )
+    [row] = made(*rows).errors()["failing_hops"]
+    assert (row["callee"], row["reason"], row["blame"]) == ("cart", "timeout", "cart")
+
+
+def test_gos_name_for_a_request_that_got_no_answer_is_that_of_a_connection() -> None:
+    [row] = made(SHOP, call(url="http://cart/", method="GET", error=True, error_type="*url.Error")).errors()[
+        "failing_hops"
+    ]
+    assert (row["callee"], row["reason"], row["where"]) == ("cart", "connection-failed", "network")
+
+
+def test_a_cancelled_call_is_its_callers_doing() -> None:
+    cancelled = call(server_address="cart", grpc="1", error=True)
+    [row] = made(SHOP, cancelled, span("c", "b", service="cart", kind="server", grpc="1")).errors()["failing_hops"]
+    assert (row["reason"], row["where"], row["blame"]) == ("client-gone", "caller", "shop")
+    assert "held the time" not in row["text"]
 
 
 def test_who_polls_a_queue_within_a_request_takes_from_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -143,4 +144,33 @@ def test_an_empty_graph_is_a_picture_with_the_reason_in_it() -> None:
 
 def test_errors_are_said_by_the_arrow_too() -> None:
     layout = laid_out(dot(picture(graph([edge("a", "b", 10, 0), edge("a", "c", 10, 5)]))))
-    assert [part["arrowhead"] for part in layout["edges"]] == ["normal", "normaltee"]
+    heads = {layout["objects"][part["head"]]["id"]: part["arrowhead"] for part in layout["edges"]}
+    assert heads == {"N2": "normal", "N3": "normaltee"}
+
+
+def test_the_first_ones_of_a_tree_stand_at_its_top_where_it_grows_to_the_right() -> None:
+    names = "bcdefghijk"
+    drawn = picture(graph([edge("a", name, 10, 0) for name in names] + [edge("b", f"b{name}", 9, 0) for name in names]))
+    wide = replace(drawn, direction="LR")
+    layout = laid_out(dot(wide))
+    heights = {
+        part["id"]: float(part["pos"].split(",")[1]) for part in layout["objects"] if "id" in part and "pos" in part
+    }
+    called = {node.name: heights[node.id] for node in wide.nodes}
+    assert [called[name] for name in names] == sorted((called[name] for name in names), reverse=True)
+
+
+def test_edges_of_a_large_tree_are_no_bundle() -> None:
+    """The frame around the nodes once pulled them together more than edges pulled them straight."""
+    middle = [f"m{number:02}" for number in range(8)]
+    calls = [edge("a", name, 10, 0) for name in middle]
+    calls += [edge(name, f"{name}-{number}", 10, 0) for name in middle for number in range(5)]
+    drawn = replace(picture(graph(calls)), direction="LR")
+    layout = laid_out(dot(drawn))
+    heights = {
+        part["id"]: float(part["pos"].split(",")[1]) for part in layout["objects"] if "id" in part and "pos" in part
+    }
+    of = {node.name: heights[node.id] for node in drawn.nodes}
+    for one in middle:
+        below = [of[f"{one}-{number}"] for number in range(5)]
+        assert min(below) <= of[one] <= max(below)

@@ -18,6 +18,7 @@ from tests.commands import SEED, called
 from tests.conftest import MESH
 from tests.test_laws import many, torn_meshes, traces_of
 from traceviz import Report
+from traceviz.analyze.fewer_groups import MOST_COUNTED
 from traceviz.analyze.group_names import MOST_GROUPS
 from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.report import report
@@ -172,7 +173,7 @@ def test_namespaces_stand_before_names() -> None:
         gateway("g", "cart"),
         inbound("i", "g", "cart"),
         span("p", "i", service="cart", kind="client", server_address="api.example.com"),
-        span("x", "i", service="helper", kind="server", start=1),
+        *in_trace("u", span("x", service="helper", kind="server")),
     ]
     document = report(forest(*rows), group_by="namespace").graph()
     assert names(document) == ["(no namespace)/helper", "api.example.com", "default/cart", "default/istio-ingress"]
@@ -218,6 +219,34 @@ def test_the_rarest_groups_are_one_node_with_a_note() -> None:
     assert [(note["code"], note["count"], note["examples"]) for note in document["notes"]] == [
         ("groups-folded", 30, ["shop"])
     ]
+
+
+def test_operations_without_an_end_are_counted_together_whatever_the_batches() -> None:
+    rows: list[Row] = []
+    for number in range(MOST_COUNTED + 100):
+        name = "buy" if number < 5 else f"visit x{number}"
+        failed = {"error": not number % 7}
+        half = span("s", "c", service="shop", kind="server", operation=name, **failed)
+        rows += in_trace(f"t{number}", span("c", service="web", kind="client", operation="GET", **failed), half)
+
+    def counted(some: list[Row]) -> Report:
+        return report(forest(*some), group_by="operation", view="tree")
+
+    whole = counted(rows)
+    document = whole.graph()
+    calls = {node["name"]: node["calls"] for node in document["nodes"]}
+    assert sum(calls.values()) == MOST_COUNTED + 100
+    assert calls["shop: buy"] == 5
+    assert len(calls) == MOST_GROUPS + 2
+    assert {note["code"]: note["examples"] for note in document["notes"]}["groups-cut"] == ["shop"]
+    assert len(whole.workloads) == len(whole.edges) + 1 == MOST_COUNTED + 2
+    thirds = [rows[:700], rows[700:1400], rows[1400:]]
+    for parts in (thirds, thirds[::-1]):
+        merged = Report()
+        for part in parts:
+            merged.merge(counted(part))
+        assert len(merged.edges) == len(whole.edges)
+        assert json.dumps([merged.graph(), merged.errors()]) == json.dumps([document, whole.errors()])
 
 
 def test_without_grouping_a_document_is_as_it_was() -> None:

@@ -112,7 +112,7 @@ def test_mixers_spans_are_shown_with_control_plane() -> None:
     document = graph("mixer", control_plane=True)
     assert ("productpage", "istio-policy", 1, 0) in edges(document)
     assert (document["counts"]["traces"], document["counts"]["spans"]) == (2, 10)
-    assert notes(document) == {}
+    assert notes(document) == {"program-behind-proxy": 1}, "of istio-mixer, behind the sidecar of istio-policy"
 
 
 @pytest.mark.parametrize("command", ["graph", "errors", "tree"])
@@ -121,7 +121,7 @@ def test_the_option_is_one_of_graph_errors_and_tree(command: str) -> None:
     only = ["5af7"] if command == "tree" else []
     hidden = called(command, *only, file, "-o", "json").json()
     shown = called(command, *only, file, "-o", "json", "--control-plane").json()
-    assert (notes(hidden), notes(shown)) == ({"control-plane-hidden": 5 if only else 6}, {})
+    assert (notes(hidden), notes(shown)) == ({"control-plane-hidden": 5 if only else 6}, {"program-behind-proxy": 1})
     assert (hidden["counts"]["spans"], shown["counts"]["spans"]) == (4, 9 if only else 10)
 
 

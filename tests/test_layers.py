@@ -11,16 +11,18 @@ from tests.conftest import ROOT
 
 #: From left to right and top to bottom; each may import only what stands before it. A folder is one unit.
 ORDER = (
-    *("loading", "errors", "notes", "spans", "building", "documents", "rows", "when", "asked"),
+    *("loading", "errors", "checking", "notes", "spans", "building", "documents", "rows", "when", "asked"),
     *("envoy", "agents", "control_plane"),
-    *("sources", "asking", "keeping", "workloads", "roles", "shared_ids", "reconstruct"),
-    *("verdict", "parties", "calls", "hops"),
+    *("sources", "asking", "keeping", "workloads", "roles", "shared_ids", "behind", "reconstruct"),
+    *("verdict", "parties", "calls", "hops", "torn"),
     *(
         "analyze",
+        "doctor",
         "render",
         "selection",
         "wanted",
         "traces",
+        "joining",
         "live",
         "fetching",
         "stored",

@@ -95,6 +95,8 @@ def test_the_first_row_of_the_table_wins(first: str, second: str) -> None:
             {"error_types": frozenset({"ConnectionRefusedError"}), "answered": False, "status": -1},
             ("connection-failed", "network", "callee"),
         ),
+        ({"grpc": frozenset({1}), "status": -1}, ("client-gone", "caller", "caller")),
+        ({"grpc": frozenset({1, 4}), "status": -1}, ("timeout", "callee", "callee")),
         ({"answered": False, "status": 500}, ("application-error", "callee", "callee")),
         (
             {"answered": False, "status": -1, "error_types": frozenset({"deadlock_detected"})},

@@ -101,6 +101,33 @@ def test_rows_alone_follow_one_another_without_a_line_between(jaeger: DemoJaeger
     assert all(len(row) == 2 for row in found)
 
 
+def test_groups_and_contexts_are_followed_as_they_are_read_once(jaeger: DemoJaeger) -> None:
+    options = ("--group-by", "version", "--view", "tree", "-o", "json")
+    with watching("graph", "--url", jaeger.url, *OFTEN, *options) as process:
+        documents = [json.loads(line) for line in lines(process, 3)]
+        code, _, _ = interrupted(process)
+    once = called("graph", "--url", jaeger.url, "--service", "istio-ingress", *options).json()
+    # The window of a watch slides: rates are per second of it.
+    parts = {part: _without_rates(once[part]) for part in ("nodes", "edges", "contexts")}
+    assert code == 130
+    assert any(one["depth"] > 1 for one in once["contexts"])
+    for document in documents:
+        assert (faults(document), document["group_by"]) == ([], "version")
+        assert {part: _without_rates(document[part]) for part in parts} == parts
+
+
+def test_the_tree_of_all_contexts_is_followed_as_a_table(jaeger: DemoJaeger) -> None:
+    with watching("graph", "--url", jaeger.url, *OFTEN, "--view", "tree", "--group-by", "operation") as process:
+        tables = "".join(lines(process, 70)).split("\n\nevery ")
+        interrupted(process)
+    assert len(tables) >= 3
+    assert all("  ├─ service-go: GET /" in table for table in tables[:3])
+
+
+def _without_rates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "calls_per_s": None} for row in rows]
+
+
 def test_quiet_is_quiet(jaeger: DemoJaeger) -> None:
     with watching("graph", "--url", jaeger.url, *OFTEN, "--limit", "10", "-q") as process:
         lines(process, 20)

@@ -24,9 +24,11 @@ from traceviz.documents import (
     Context,
     Counts,
     Distribution,
+    DoctorDocument,
     Edge,
     ErrorsDocument,
     FailingHop,
+    Finding,
     GraphDocument,
     ListingCounts,
     Node,
@@ -108,7 +110,7 @@ def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None
 
 COMMANDS = ("graph", "errors", "services", "operations")
 #: `tree` needs to be told which trace.
-SCHEMAS = (*COMMANDS, "tree")
+SCHEMAS = (*COMMANDS, "tree", "doctor")
 #: What may be null, by CONTRACT.
 NULLABLE = {
     *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to", "seen"),
@@ -116,6 +118,7 @@ NULLABLE = {
     *("nodes.error_rate", "nodes.self_ms"),
     *("edges.calls_per_s", "edges.client_ms", "edges.server_ms", "edges.gap_ms", "edges.protocol"),
     *("failing_hops.caller", "failing_hops.blame", "failing_hops.explains", "failing_hops.score"),
+    *("findings.service", "findings.share"),
 }
 #: Where a list may be made without any trace, also what was read.
 NULLABLE_IN_LISTS = {
@@ -157,7 +160,23 @@ def whole() -> tuple[Json, ...]:
         "schema": "traceviz/operations/1",
         "operations": [{"service": "a.default", "name": "GET /", "kind": "server"}],
     }
-    return small(pictured), ranked, known, done, head | one_trace()
+    examined = head | {"schema": "traceviz/doctor/1", "findings": [one_finding()]}
+    return small(pictured), ranked, known, done, head | one_trace(), examined
+
+
+def one_finding() -> Json:
+    return {
+        "code": "headers-not-forwarded",
+        "level": "problem",
+        "service": "reviews",
+        "towards": ["ratings"],
+        "count": 120,
+        "share": 0.8,
+        "proof": "certain",
+        "text": "reviews does not pass the tracing headers on.",
+        "remedy": "Copy them.",
+        "examples": ["0" * 32],
+    }
 
 
 def one_trace() -> Json:
@@ -166,7 +185,14 @@ def one_trace() -> Json:
     both |= {"flags": ["FI"], "on_critical_path": True, "failing": True, "parent": 0}
     one = {"span_id": "0" * 16, "service": "a", "operation": "GET /", "kind": "client", "role": "caller", "call": 0}
     call = {"caller": "a", "callee": "b", "kind": "sync", "seen_from": "both", "operation": "GET /", "server_ms": 2.0}
-    call |= {"gap_ms": 0.5, "attempts": 1, "protocol": "http", "reason": "fault-injected", "where": "caller-proxy"}
+    call |= {
+        "gap_ms": 0.5,
+        "attempts": 1,
+        "failed_attempts": 0,
+        "protocol": "http",
+        "reason": "fault-injected",
+        "where": "caller-proxy",
+    }
     call |= {"blame": "b", "spans": [0]}
     said = {"text": "It failed.", "link": "http://localhost:16686/trace/1", "duration_ms": 2.5, "trace_id": "0" * 32}
     return {"schema": "traceviz/tree/1", "spans": [both | one], "calls": [both | call], **said}
@@ -274,6 +300,8 @@ def test_schemas_and_types_name_the_same_fields() -> None:
         "distribution": (Distribution, schemas["graph"]["$defs"]["distribution"]),
         "note": (NoteDocument, schemas["errors"]["$defs"]["note"]),
         "failing hop": (FailingHop, schemas["errors"]["$defs"]["failing_hop"]),
+        "doctor": (DoctorDocument, schemas["doctor"]),
+        "finding": (Finding, schemas["doctor"]["$defs"]["finding"]),
         "services": (ServicesDocument, schemas["services"]),
         "operations": (OperationsDocument, schemas["operations"]),
         "counts of a list": (ListingCounts, schemas["operations"]["properties"]["counts"]),

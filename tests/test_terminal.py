@@ -146,6 +146,15 @@ def test_what_strangers_wrote_steers_no_terminal_and_breaks_no_format(command: s
     assert "</script><script>alert(1)</script>" in json.dumps(document)
 
 
+def test_csv_has_the_letters_of_strangers_for_programs_and_none_that_steer_for_a_terminal(tmp_path: Path) -> None:
+    dump = tmp_path / "hostile.json"
+    dump.write_bytes(strangers())
+    code, screen = on_a_terminal("graph", str(dump), "-o", "csv", "-q")
+    assert code == 0
+    assert not STEERING.search(screen.replace("\r\n", "\n"))
+    assert STEERING.search(called("graph", str(dump), "-o", "csv", "-q").text)
+
+
 def test_a_hostile_name_in_a_message_steers_no_terminal(tmp_path: Path) -> None:
     for name in HOSTILE:
         asked = name.replace("\0", "")[:200]

@@ -27,6 +27,7 @@ from traceviz.one_trace import of_trace
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render.export import to_json
 from traceviz.spans import Spans
+from traceviz.when import rfc3339
 
 
 def tree(*rows: Row) -> TreeDocument:
@@ -141,6 +142,7 @@ def test_attempts_are_spans_of_one_call() -> None:
     )
     assert drawn(document) == ["istio-ingress → front"]
     call = document["calls"][0]
+    assert call["failed_attempts"] == 1
     assert (call["attempts"], call["error"], call["failing"], call["flags"]) == (2, False, False, ["UF"])
     assert [one["role"] for one in document["spans"]] == ["caller", "attempt", "callee", "attempt", "callee"]
     assert call["spans"] == [0, 1, 2, 3, 4]
@@ -255,6 +257,7 @@ def test_a_callee_whose_clock_is_off_is_drawn_within_its_caller() -> None:
     document = tree(gateway("g", "front", ms=20), inbound("f", "g", "front", start=-50, ms=10))
     assert [one["start_ms"] for one in document["spans"]] == [0, 5]
     assert document["duration_ms"] == 20
+    assert document["window"] == {"from": rfc3339(BEGIN_NS), "to": rfc3339(BEGIN_NS + 20 * 10**6)}
 
 
 def test_statuses_flags_and_kinds_stand_as_they_were_reported() -> None:

@@ -197,3 +197,16 @@ def _held(rows: Any, kept: list[bool]) -> int:
             on_a_way.add(here)
             here = rows[here].parent
     return sum(not kept[place] for place in on_a_way)
+
+
+def test_a_caller_with_another_name_than_the_callee_above_is_named() -> None:
+    made = tree(call("front", call("cart")))
+    assert not any(line.startswith("by ") for edge in tree_picture(made).edges for line in edge.lines)
+    made["calls"][1]["caller"] = "front-proxy"
+    assert [edge.lines[-1] for edge in tree_picture(made).edges][1] == "by front-proxy"
+
+
+def test_no_two_names_are_drawn_alike() -> None:
+    names = [f"payments-production-eu-west-{number}-primary-database-service" for number in range(4)]
+    drawn = [node.name for node in tree_picture(tree(call("front", *map(call, names)))).nodes]
+    assert len(set(drawn)) == len(drawn) == 6

@@ -18,7 +18,9 @@ from traceviz.documents import TreeDocument
 from traceviz.errors import UsageError
 from traceviz.render import formats_of, render
 from traceviz.render.export import TREE_CALL_COLUMNS, TREE_COLUMNS
+from traceviz.render.text import UNCUT
 from traceviz.render.tree_bars import Axis, bar, folded_bar, scale
+from traceviz.render.tree_picture import tree_picture
 from traceviz.render.tree_text import tree_text, wide_tree
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -155,6 +157,60 @@ def test_a_deep_chain_says_its_level_and_stays_narrow() -> None:
     assert max(map(cell_len, wide_tree(made, 80, False).splitlines())) < 500
 
 
+def test_guides_go_as_deep_as_names_leave_room() -> None:
+    lines = tree_text(chain(10), 80, False).splitlines()
+    assert any(line.startswith(" " * 24 + "└─ s9 ") for line in lines), "nine levels, and none replaced by its number"
+    assert "the level, where it is deep" in tree_text(chain(40), 80, False)
+
+
+def test_deep_spans_with_long_statuses_fit_the_narrowest_terminal() -> None:
+    made = chain(60, status="504", flags=["DC", "UT", "URX"], error=True, failing=True, reason="timeout")
+    lines = tree_text(made, 40, False, spans=True).splitlines()
+    assert max(map(cell_len, lines)) <= 40
+    assert any("└─ s58" in line for line in lines), "names keep some room"
+
+
+def test_names_are_whole_where_bars_can_do_with_less() -> None:
+    made = tree(broken("service-python", ms=0.07))
+    assert "istio-ingress → service-python " in tree_text(made, 80, False)
+
+
+def test_no_two_names_are_cut_alike() -> None:
+    names = [f"payments-production-eu-west-{number}-primary-database-service" for number in range(4)]
+    made = tree(call("front", *[call(one, start=i, ms=1) for i, one in enumerate(names)]))
+    for width in (40, 60, 80):
+        shown = re.findall(r"[├└]─ (\S+)", tree_text(made, width, False))
+        assert len(set(shown)) == len(names) == len(shown)
+
+
+@pytest.mark.parametrize("width", [200, 1000, UNCUT])
+def test_bars_are_not_broader_than_an_eye_can_follow(width: int) -> None:
+    made = tree(call("front", call("cart", ms=100, operation="SELECT " + "x" * 5000), ms=100))
+    lines = tree_text(made, width, False).splitlines()
+    assert next(line for line in lines if "│0 ms" in line).partition("│")[2].index("100 ms│") + 7 == 59
+    assert max(map(len, lines)) < 250
+
+
+def test_a_call_that_a_retry_saved_is_no_failure_and_is_said() -> None:
+    made = tree(call("front", call("cart", attempts=2, failed_attempts=1), call("db", attempts=3, failed_attempts=2)))
+    made["spans"][1]["error"] = True
+    assert "No call failed in the end: 2 calls were saved by a retry." in tree_text(made, 80, False)
+    picture = tree_picture(made)
+    assert ["3 attempts, 2 failed" in node.lines for node in picture.nodes].count(True) == 1
+
+
+def test_an_error_inside_of_a_program_is_said_where_no_call_failed() -> None:
+    made = tree(call("front"))
+    made["spans"][1]["error"] = True
+    said = "× No call failed, and 1 span is marked as failed all the same: --spans has it."
+    assert said in tree_text(made, 100, False).splitlines()
+    assert "\n× └─ front " in tree_text(made, 100, False, spans=True)
+
+
+def test_a_span_without_a_name_has_no_operation() -> None:
+    assert "no name" not in tree_text(tree(call("front", operation="")), 80, False)
+
+
 def test_wide_has_every_column_of_every_row() -> None:
     heading = next(line for line in wide_tree(shop(), 80, False).splitlines() if "duration_ms" in line)
     assert heading.split() == ["tree", *TREE_CALL_COLUMNS]
@@ -230,6 +286,7 @@ def test_a_scale_fits_and_begins_with_zero(end_ms: float, cells: int) -> None:
     line = scale(Axis(0, end_ms, cells))
     assert line.startswith("│0 ms")
     assert len(line) <= cells
+    assert cells < 24 or (line.endswith("│") and len(line) == cells), "the end is said where there is room"
 
 
 # Formats

@@ -93,6 +93,7 @@ def _call(one: Call, parent: int | None, depth: int, caller: str | None, first_s
         "gap_ms": one.ms * 0.2 if one.seen else None,
         "self_ms": one.ms * 0.4 if one.seen else None,
         "attempts": 1,
+        "failed_attempts": 0,
         "error": False,
         "status": "200",
         "flags": [],

@@ -12,7 +12,8 @@ from traceviz.when import rfc3339
 @dataclass(frozen=True)
 class Asked:
     """Where traces came from and which ones were asked for. Times in ns since 1970, durations of a span in ns,
-    tags as `k=v`; None where nothing was said. `seen` is the part of a window that a Jaeger was read for."""
+    tags as `k=v`; None where nothing was said. `seen` is the part of a window that a Jaeger was read for,
+    `join_requests` says that torn traces were put together."""
 
     source: tuple[str, ...] = ()
     from_ns: int | None = None
@@ -25,6 +26,7 @@ class Asked:
     min_duration_ns: int | None = None
     max_duration_ns: int | None = None
     seen: SeenDocument | None = None
+    join_requests: bool = False
 
     @property
     def has_conditions(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from traceviz.checking import checked
 from traceviz.errors import UsageError
 from traceviz.notes import Notes
 from traceviz.spans import TAGS, Bools, Codes, Ids, Ints, Kind, Spans, Texts, extra_column, joined
@@ -175,6 +176,7 @@ class SpansBuilder:
         """Keep a reference of a row that is not its parent."""
         self._links.append((row, trace_id, span_id))
 
+    @checked
     def build(self) -> Spans:
         """The Spans of everything added. The builder is spent afterwards."""
         self._seal()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect
 from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
 
+from traceviz import envoy
 from traceviz.notes import Notes, raises
 from traceviz.reconstruct import Forest, climb
 from traceviz.roles import Role, on_callers_side
+from traceviz.shared_ids import example_traces
 from traceviz.spans import Bools, Rows
 
 
@@ -20,6 +24,7 @@ class Calls(NamedTuple):
     `head`: the head of the call that an outgoing row is part of, -1 for others. `is_head`: rows that stand for a
     call. `half`: callee halves and entries. `answers`: the head that a callee half answers, -1 where it has none.
     `within`: the callee half under which a row is, or the head of another workload whose callee half is missing.
+    `outer`: the outermost of a program's client spans around a head, its own row where there is none.
     """
 
     head: Rows
@@ -27,16 +32,19 @@ class Calls(NamedTuple):
     half: Bools
     answers: Rows
     within: Rows
+    outer: Rows
 
 
 def calls(forest: Forest, notes: Notes) -> Calls:
     """Sort the rows of a forest into calls."""
-    role, parent, size = forest.role, forest.parent, len(forest)
+    parent, size = forest.parent, len(forest)
     rows = np.arange(size)
     placed = ~forest.duplicate
     child = parent >= 0
     same = np.zeros(size, np.bool_)
     same[child] = forest.workloads.same(rows[child], parent[child])
+    role = forest.role.copy()
+    role[opened_connections(forest, same, notes)] = Role.INTERNAL
     out = on_callers_side(role) & placed
 
     # A program's client span over its own proxy's caller half, or over an inner client span, is the same call.
@@ -52,14 +60,19 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     carried = (role == Role.CLIENT) & (role[outermost] == Role.PRODUCER)
     wrapping &= ~carried
     is_head = out & ~wrapping & ~attempt & ~carried
+    created, sent = _sent_together(forest, is_head & (role == Role.PRODUCER))
+    is_head[created] = False
 
     head = np.where(is_head, rows, -1)
     head[attempt] = parent[attempt]
     head[carried] = outermost[carried]
+    head[created] = sent
     wrapped = np.flatnonzero(inner & wrapping[parent])[::-1]
     inward = rows.copy()
     inward[parent[wrapped]] = wrapped
     head[wrapping] = climb(inward)[wrapping]
+
+    outer = climb(np.where(inner & wrapping[parent], parent, rows))
 
     # Spans inside a workload are transparent: what they did, the workload did.
     internal = ((role == Role.INTERNAL) | (role == Role.INSIDE)) & child & same
@@ -90,8 +103,38 @@ def calls(forest: Forest, notes: Notes) -> Calls:
     # What a gateway's proxy asks by itself (authorization, rate limits) belongs to the user's request above it.
     beside = child & is_head & same & (within < 0) & is_head[parent] & (role[parent] == Role.CALLER)
     within[beside] = parent[beside]
-    found = Calls(head, is_head, half, answers, within)
+    found = Calls(head, is_head, half, answers, within, outer)
     return join_by_time(forest, found, notes)
+
+
+#: `connect`, `tcp.connect`, `pg-pool.connect`, `redis-connect`, `dns.lookup`: what instrumentations call it.
+_OPENING = re.compile(r"(?:.*[.\s_:-])?connect|dns[.\s_-](?:lookup|resolve)\w*", re.IGNORECASE)
+
+
+@raises(
+    "connections-opened",
+    "{count} {count:span|spans} of opening a connection or of resolving a name {count:counts|count} as no call",
+)
+def opened_connections(forest: Forest, same: Bools, notes: Notes) -> Bools:
+    """A client span is about a connection, not about a request.
+
+    Sign: it is called `connect` or `dns.lookup`, with or without a prefix, says no method, no URL, no status and no
+    RPC, did not fail, and nothing of another workload hangs under it.
+
+    Cause: instrumentations of databases, pools and sockets make a span of opening a connection beside those of the
+    queries on it. Counted as calls they would be as many as there were connections.
+
+    What to do: nothing. The time stays in its caller's own; one that failed counts as a failed call.
+    """
+    spans, parent = forest.spans, forest.parent
+    named = envoy.look_up(spans.operation, spans.texts, lambda text: bool(_OPENING.fullmatch(text[:100])), np.bool_)
+    opening: Bools = named & (forest.role == Role.CLIENT) & ~spans.error & ~forest.duplicate
+    for column in ("method", "url", "status", "grpc", "rpc", "rpc_service"):
+        opening &= spans.tag(column) == 0
+    below = np.flatnonzero((parent >= 0) & ~same)
+    opening[parent[below]] = False
+    notes.add("connections-opened", int(opening.sum()), example_traces(spans, spans.trace[opening]))
+    return opening
 
 
 def _process_each(half: Bools, answers: Rows, nested: Rows, above: Rows) -> None:
@@ -102,6 +145,29 @@ def _process_each(half: Bools, answers: Rows, nested: Rows, above: Rows) -> None
         answers[row] = answers[above[row]]
     half[above[nested]] = False
     answers[above[nested]] = -1
+
+
+def _sent_together(forest: Forest, producing: Bools) -> tuple[Rows, Rows]:
+    """Messages that were created one by one, and the span that sent them, as a batch as a rule: the next one of the
+    same workload to the same queue. That one is the call."""
+    spans, own = forest.spans, forest.workloads.of_row
+    operation = envoy.look_up(
+        spans.tag("queue_operation"), spans.texts, lambda text: text.lower() == "create", np.bool_
+    )
+    created = np.flatnonzero(producing & operation)
+    if not len(created):
+        return created, created
+    sends: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    queue = spans.tag("queue")
+    for row in np.flatnonzero(producing & ~operation).tolist():
+        sends[int(spans.trace[row]), int(own[row]), int(queue[row])].append(row)
+    found = np.full(len(created), -1, np.int64)
+    for index, row in enumerate(created.tolist()):
+        known = sends[int(spans.trace[row]), int(own[row]), int(queue[row])]
+        # Rows are in the order of their starts.
+        at = bisect(known, row)
+        found[index] = known[at] if at < len(known) else -1
+    return created[found >= 0], found[found >= 0]
 
 
 def _beneath_producer(forest: Forest, same: Bools) -> Bools:

@@ -37,6 +37,11 @@ def is_control_plane(service: str) -> bool:
     return service.partition(".")[0] in _SERVICES
 
 
+def is_mixer(service: str) -> bool:
+    """Whether a service by its name, with or without a namespace, is Istio's Mixer."""
+    return service.partition(".")[0] in _MIXER
+
+
 def without_control_plane(spans: Spans, notes: Notes) -> Spans:
     """The other spans. What hung under a hidden one hangs under the nearest ancestor that is left. A trace of which
     nothing is left is gone."""

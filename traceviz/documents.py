@@ -105,7 +105,8 @@ class EdgeExamples(TypedDict):
 
 
 class Edge(TypedDict):
-    """All calls from one node to another."""
+    """All calls from one node to another. `joined` is there where `--join-requests` was given: how many of them began a
+    trace of their own and were put into their place."""
 
     caller: str
     callee: str
@@ -126,6 +127,7 @@ class Edge(TypedDict):
     protocol: str | None
     failing_hop: bool
     examples: EdgeExamples
+    joined: NotRequired[int]
 
 
 class Context(TypedDict):
@@ -217,6 +219,28 @@ class ErrorsDocument(Document):
     failing_hops: list[FailingHop]
 
 
+class Finding(TypedDict):
+    """One row of `traceviz doctor`: what is so with the traces, and whether that is a problem. `service` is null where
+    it is about all of them; `share` is `count` of all that could have been so, null where that is not known."""
+
+    code: str
+    level: Literal["problem", "fact"]
+    service: str | None
+    towards: list[str]
+    count: int
+    share: float | None
+    proof: Literal["certain", "likely"]
+    text: str
+    remedy: str
+    examples: list[str]
+
+
+class DoctorDocument(Document):
+    """traceviz/doctor/1. Problems before facts."""
+
+    findings: list[Finding]
+
+
 class TreeSpan(TypedDict):
     """A span of one trace; `parent` is the place of its parent in the list. Times count from the trace's start.
 
@@ -264,6 +288,7 @@ class TreeCall(TypedDict):
     gap_ms: float | None
     self_ms: float | None
     attempts: int
+    failed_attempts: int
     error: bool
     status: str | None
     flags: list[str]
@@ -333,4 +358,4 @@ class OperationsDocument(Listing):
 
 
 #: What can be rendered.
-AnyDocument = GraphDocument | ErrorsDocument | TreeDocument | ServicesDocument | OperationsDocument
+AnyDocument = GraphDocument | ErrorsDocument | DoctorDocument | TreeDocument | ServicesDocument | OperationsDocument

@@ -6,6 +6,7 @@ something is an entry: a hop without a caller. Between a producer and a consumer
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from traceviz.calls import Calls, calls
+from traceviz.checking import checked
 from traceviz.notes import Notes, define
 from traceviz.parties import Parties, Party
 from traceviz.reconstruct import Forest, depths
@@ -53,6 +55,7 @@ class Hops:
     """One row per call, in the order of traces, a hop before the hops below it. -1 stands for "there is none".
 
     Rows of the forest: `caller_row` the head, `callee_row` the callee half of the last attempt.
+    `outer_row` is the outermost of the caller's client spans around the head.
     `caller` (-1 for an entry) and `callee` index `parties`. `halves` counts callee halves, `up` is the hop whose
     callee made this call, `entry_row` the callee half of it under which it was made. `client_ns` and `server_ns`
     are what each half measured, `gap_ns` the part of the (last) attempt that was not the callee's. `attempts` and
@@ -65,6 +68,7 @@ class Hops:
     caller: Rows
     callee: Rows
     caller_row: Rows
+    outer_row: Rows
     callee_row: Rows
     halves: Rows
     up: Rows
@@ -104,6 +108,21 @@ class Hops:
         waited: Bools = ~self.asynchronous | (self.caller_row >= 0)
         return waited
 
+    def queues_as_produced(self) -> Counter[tuple[int, int]]:
+        """How often the queue that a consumer names, as a party, is the one of its system that the producer names."""
+        role = self.forest.role[self.row]
+        taken = np.flatnonzero((role == Role.CONSUMER) & (self.up >= 0) & (self.caller >= 0))
+        taken = taken[role[self.up[taken]] == Role.PRODUCER]
+        pairs = Counter(zip(self.caller[taken].tolist(), self.callee[self.up[taken]].tolist(), strict=True))
+        queues = {number: party.canonical for number, party in enumerate(self.parties) if party.kind == "queue"}
+        return Counter(
+            {
+                (consumed, produced): number
+                for (consumed, produced), number in pairs.items()
+                if consumed in queues and produced in queues and queues[consumed] == queues[produced]
+            }
+        )
+
     def self_check(self) -> None:
         """Raise AssertionError where columns do not fit each other. For tests."""
         for field in fields(self):
@@ -131,6 +150,7 @@ class _Pairs(NamedTuple):
         return np.where(self.head_row >= 0, self.head_row, self.callee_row)
 
 
+@checked
 def hops(forest: Forest) -> Hops:
     """All calls of a forest."""
     notes = Notes()
@@ -285,6 +305,8 @@ def _assemble(
     server_ns = np.where(has_half, spans.duration_ns[callee_row], -1)
     failed = np.where(has_head, verdicts.failed[head_row], verdicts.failed[callee_row])
     failed |= has_head & has_half & verdicts.refused[callee_row]
+    outer_row = np.where(has_head & (found.outer[head_row] != head_row), found.outer[head_row], -1)
+    failed |= _failed_around(verdicts, outer_row, failed)
     unseen = has_head & has_half & ~failed & verdicts.failed[callee_row]
     notes.add(UNSEEN_BY_CALLER, int(unseen.sum()), example_traces(spans, spans.trace[row[unseen]]))
     attempts = np.maximum(np.maximum(tries.number, halves), 1)
@@ -296,6 +318,7 @@ def _assemble(
         caller=_callers(parties, found, row, head_row, consumed, callee, above),
         callee=callee,
         caller_row=head_row,
+        outer_row=outer_row,
         callee_row=callee_row,
         halves=halves,
         up=above,
@@ -312,6 +335,20 @@ def _assemble(
         half_hop=half_hop,
         notes=notes,
     )
+
+
+def _failed_around(verdicts: Outcomes, outer_row: Rows, failed: Bools) -> Bools:
+    """Hops that went well and failed for the program all the same: it could not read the answer, or waited no longer.
+    Of several tries within one client span that failed it is the last one, if no other failed. What the program makes
+    of a 4xx is told by the call itself."""
+    status = verdicts.status[outer_row]
+    around = np.flatnonzero((outer_row >= 0) & verdicts.failed[outer_row] & ~((status >= 400) & (status < 500)))
+    last = np.full(len(verdicts.failed), -1, np.int64)
+    last[outer_row[around]] = around
+    last[outer_row[around[failed[around]]]] = -1
+    result = np.zeros(len(failed), np.bool_)
+    result[last[last >= 0]] = True
+    return result
 
 
 def _callers(

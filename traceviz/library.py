@@ -14,7 +14,8 @@ from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.report import VIEWS, Report, View, report
 from traceviz.asked import Asked
 from traceviz.asking.access import Access
-from traceviz.documents import TreeDocument
+from traceviz.doctor import Checkup, doctor
+from traceviz.documents import DoctorDocument, TreeDocument
 from traceviz.errors import NothingFound, UsageError
 from traceviz.fetching import Fetched
 from traceviz.keeping.anonymize import Anonymizer
@@ -50,6 +51,15 @@ class LoadedForest(Forest):
         result.asked = self.asked
         result.notes.merge(self.reading)
         return result
+
+    def doctor(self, service: str | None = None) -> DoctorDocument:
+        """The document of `traceviz doctor -o json`: what is wrong with these traces, or what of it is on one service.
+        Load all services for it: what is torn off a service's traces has no span of it."""
+        checkup = Checkup()
+        result = checkup.count(self)
+        result.asked = self.asked
+        result.notes.merge(self.reading)
+        return doctor(result, checkup, service)
 
     def tree(self, trace: str) -> TreeDocument:
         """The document of `traceviz tree -o json` of one of these traces, by its id, the start of it, or the URL of its

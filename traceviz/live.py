@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from traceviz.asked import Asked
@@ -17,6 +17,7 @@ from traceviz.asking.query import Jaeger, services_asked
 from traceviz.asking.search import Search
 from traceviz.asking.windows import OVERLAP_NS
 from traceviz.errors import UsageError
+from traceviz.joining import joined
 from traceviz.notes import EXAMPLES, Notes, define
 from traceviz.selection import Selection
 from traceviz.sources.fields import UNREADABLE_RECORD
@@ -36,7 +37,8 @@ LIMIT_HIT = define(
     Sign: `seen` in the JSON says which part of the window was read. The example is where it begins.
 
     What to do: a larger `--limit`, `--all`, or a shorter `--since`. Shares and latencies are of the traces that came;
-    counts and rates are not those of the whole window.
+    counts and rates are not those of the whole window. In `doctor` it is a fact, whenever the limit was reached: what
+    is not found may still be in the traces that were not read.
     """,
 )
 STAYED_FULL = define(
@@ -113,6 +115,13 @@ class Plan:
     services: Sequence[str]
     search: Search
     selection: Selection
+
+    def for_everything(self, jaeger: Jaeger) -> Plan:
+        """The plan for all traces of the window."""
+        services = services_asked(jaeger, None)
+        search = Search(services[0], self.search.from_ns, self.search.to_ns)
+        selection = Selection(frozenset(services), from_ns=self.selection.from_ns, to_ns=self.selection.to_ns)
+        return replace(self, services=services, search=search, selection=selection)
 
     def collection(self, jaeger: Jaeger, parallel: int, oversight: Oversight) -> Collection:
         """The collection of these traces."""
@@ -208,14 +217,19 @@ def to_be_read(access: Access, wanted: Wanted) -> Jaeger:
 def read(jaeger: Jaeger, wanted: Wanted, parallel: int, oversight: Oversight) -> Iterator[Traces]:
     """The same of a Jaeger from `to_be_read`."""
     planned = plan(jaeger, wanted, time.time_ns())
-    reading = Reading(jaeger, planned, wanted.complete, parallel, oversight)
-    with gather((collected.spans for collected in reading.answers()), _IN_MEMORY) as gathered:
+    # The torn-off parts of a request have nothing of what it is selected by.
+    to_read = planned.for_everything(jaeger) if wanted.join_requests else planned
+    reading = Reading(jaeger, to_read, wanted.complete, parallel, oversight)
+    with ExitStack() as open_until_read:
+        gathered = open_until_read.enter_context(
+            gather((collected.spans for collected in reading.answers()), _IN_MEMORY)
+        )
         interrupted = oversight.stop.is_set()
         if interrupted and not gathered.spans:
             raise KeyboardInterrupt
         if not gathered.spans and gathered.notes.count(UNREADABLE_RECORD):
             raise nothing_readable((jaeger.url,), gathered.notes)
-        yield Traces(
+        traces = Traces(
             reading.asked,
             gathered,
             jaeger.notes,
@@ -224,6 +238,10 @@ def read(jaeger: Jaeger, wanted: Wanted, parallel: int, oversight: Oversight) ->
             interrupted=interrupted,
             control_plane=wanted.control_plane,
         )
+        if wanted.join_requests:
+            traces.selection = planned.selection
+            open_until_read.enter_context(joined(traces))
+        yield traces
 
 
 def note_limits(collection: Collection, notes: Notes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict, TypeVar
 
 EXAMPLES = 5
@@ -38,6 +38,14 @@ def define(code: str, text: str, explanation: str) -> str:
     if code in _CODES:
         raise ValueError(f"code {code!r} is defined twice")
     _CODES[code] = Code(code, text, _unindent(explanation))
+    return code
+
+
+def explain_further(code: str, paragraphs: str) -> str:
+    """Add paragraphs to the explanation of a code that is defined, and give the code back: what another module makes of
+    it, beside which they then stand."""
+    entry = _CODES[code]
+    _CODES[code] = replace(entry, explanation=f"{entry.explanation.rstrip()}\n\n{_unindent(paragraphs)}")
     return code
 
 

@@ -20,6 +20,7 @@ from traceviz.control_plane import without_control_plane
 from traceviz.documents import TreeDocument
 from traceviz.errors import NothingFound, SourceFailed, UsageError
 from traceviz.hops import hops
+from traceviz.joining import homes
 from traceviz.live import open_jaeger
 from traceviz.notes import Notes, define
 from traceviz.reconstruct import Forest, reconstruct
@@ -46,6 +47,8 @@ CONDITIONS_NOT_APPLIED = define(
 
 Choice = Literal["failing", "slowest", "only"]
 _SHOWN = 5
+#: So much time before and after a trace is looked at for the rest of its request, at least.
+_LEAST_AROUND_NS = 10 * 10**9
 
 #: What makes a trace the better choice, the larger the better; None where it is none.
 _Rank = tuple[int, ...] | None
@@ -82,11 +85,16 @@ def named_trace(
     access = access or Access()
     jaeger = jaeger_meant(targets, access)
     if jaeger is None:
-        every = Wanted(ui_url=wanted.ui_url, control_plane=True)
-        with open_files(targets, every, stdin or sys.stdin.buffer, page_beside(access), name.may_mean) as traces:
+        joins = wanted.join_requests
+        every = Wanted(ui_url=wanted.ui_url, control_plane=True, join_requests=joins)
+        taken = None if joins else name.may_mean  # parts of it may have any id
+        with open_files(targets, every, stdin or sys.stdin.buffer, page_beside(access), taken) as traces:
             found = _meant(name, traces, "--failing and --slowest show one of those that are there")
             return _with_note(_in_view(found, wanted), wanted)
     if name.id is not None and (asked := _asked_by_id(name, name.id, jaeger, wanted)):
+        if wanted.join_requests:
+            with open_jaeger(jaeger, _at_the_time_of(asked.spans, wanted), oversight or Oversight()) as traces:
+                asked = _meant(name, traces, "The Jaeger has it no more")
         return _with_note(_in_view(asked, wanted), wanted)
     with open_jaeger(jaeger, wanted, oversight or Oversight()) as traces:
         return _meant(name, traces, "Only the window was looked at: give the whole id, or a longer --since")
@@ -172,9 +180,28 @@ def _asked_by_id(name: TraceName, trace_id: str, access: Access, wanted: Wanted)
     return None
 
 
+def _at_the_time_of(spans: Spans, wanted: Wanted) -> Wanted:
+    """Everything at about the time of a trace: the rest of its request lies around it, or within."""
+    margin_ns = max(int(spans.end_ns.max() - spans.start_ns.min()), _LEAST_AROUND_NS)
+    begin_ns, end_ns = int(spans.start_ns.min()) - margin_ns, int(spans.end_ns.max()) + margin_ns
+    return Wanted(
+        from_ns=max(begin_ns, 0),
+        to_ns=end_ns,
+        everything=True,
+        complete=wanted.complete,
+        api=wanted.api,
+        ui_url=wanted.ui_url,
+        control_plane=True,
+        join_requests=True,
+    )
+
+
 def _meant(name: TraceName, traces: Traces, remedy: str) -> OneTrace:
-    known = [trace_id for spans in traces.batches() for trace_id in spans.trace_ids]
-    trace_id = only_trace_named(name, known, remedy, listed(traces.asked.source))
+    """The trace of a name. One that was put into another one is a part of that."""
+    home = {one: trace_id for spans in traces.batches() for one, trace_id in homes(spans)}
+    known = set(home) | set(home.values())
+    meant = only_trace_named(name, known, remedy, listed(traces.asked.source))
+    trace_id = home.get(meant, meant)
     spans = next(batch for batch in traces.batches() if trace_id in batch.trace_ids)
     return _found(of_trace(spans, trace_id), traces)
 

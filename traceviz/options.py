@@ -110,6 +110,16 @@ def planes(command: _Command) -> _Command:
     )(command)
 
 
+def joining(command: _Command) -> _Command:
+    """Whether torn traces are put together."""
+    return click.option(
+        "--join-requests",
+        is_flag=True,
+        help="Put traces together that were torn where a program lost the tracing headers, where it is certain which "
+        "request they belong to. Reads all services of the window.",
+    )(command)
+
+
 def judgement(command: _Command) -> _Command:
     """What the exit code says of the rows."""
     option = click.option("--fail-on", metavar="EXPR", help="Exit with 79 if a row satisfies it: 'error_rate > 1%'.")

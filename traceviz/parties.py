@@ -81,6 +81,7 @@ class _Said(NamedTuple):
     peer_service: str
     queue: str
     queue_system: str
+    queue_key: str
     db_name: str
     db_system: str
     server_address: str
@@ -104,7 +105,8 @@ def _named_by_program(said: _Said, messaging: bool) -> Party | None:
     queued = bool(said.queue or said.queue_system)
     stored = bool(said.db_system or said.db_name)
     if (messaging and said.peer_service) or queued:
-        named = said.queue if messaging or not said.peer_service else said.peer_service
+        queue = _queue(said)
+        named = queue if messaging or not said.peer_service else said.peer_service
         return Party("queue", named or said.peer_service or said.queue_system, _system(said.queue_system))
     address = envoy.url_host(said.server_address)
     if stored:
@@ -120,6 +122,21 @@ def _named_by_program(said: _Said, messaging: bool) -> Party | None:
         # Services of a cloud (S3, DynamoDB) are asked for by name.
         return Party("external" if said.rpc.lower() == "aws-api" else "unknown", said.rpc_service)
     return None
+
+
+#: RabbitMQ's exchange without a name, which brings a message to the queue that its routing key names.
+_DEFAULT_EXCHANGE = ("", "<default>", "amq.default", "(AMQP default)")
+
+
+def _queue(said: _Said) -> str:
+    """A destination by one name at both ends: of RabbitMQ, where producers say EXCHANGE or EXCHANGE:KEY and consumers
+    EXCHANGE:KEY:QUEUE, the exchange, else the queue."""
+    if _system(said.queue_system) != "rabbitmq":
+        return said.queue
+    exchange, *more = said.queue.split(":")
+    if exchange not in _DEFAULT_EXCHANGE:
+        return exchange
+    return next((name for name in (*reversed(more), said.queue_key) if name), said.queue)
 
 
 #: What older conventions call a system ▸ its name today.

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from traceviz import envoy
+from traceviz.behind import behind_sidecars
+from traceviz.checking import checked
 from traceviz.notes import Notes, raises
 from traceviz.roles import Role, Roles, from_proxy, on_callers_side, roles
 from traceviz.shared_ids import (
@@ -90,6 +92,7 @@ class Forest:
         assert sorted(self.order.tolist()) == np.flatnonzero(placed).tolist()
 
 
+@checked
 def reconstruct(spans: Spans) -> Forest:
     """The Forest of whole traces."""
     spans = with_linked_parents(spans)
@@ -105,6 +108,7 @@ def reconstruct(spans: Spans) -> Forest:
     # Cycles go before the repairs, which climb from parent to parent.
     break_cycles(spans, parent, notes)
     undo_shared_id_repair(family, parent, notes)
+    workloads = behind_sidecars(spans, role, parent, _topmost_of_service(spans, parent), workloads, notes)
     shift = note_skew(spans, role, parent, workloads, notes)
     note_outliving_children(spans, role, parent, notes)
     note_several_roots(spans, parent, duplicate, notes)
@@ -298,7 +302,8 @@ def note_skew(spans: Spans, role: Roles, parent: Rows, workloads: Workloads, not
 
     The clocks of two hosts differ. For drawing and order the callee and all that it did are moved to the middle
     of the caller's time. Latencies are never touched: each was measured by one clock. Look at NTP on the nodes
-    of the two pods. A callee that outlives a caller who gave up is no matter of clocks and is left alone.
+    of the two pods. A callee that outlives a caller who gave up is no matter of clocks and is left alone; so is what
+    was taken from a queue after it had been put there.
     """
     shift = np.zeros(len(spans), np.int64)
     rows = np.flatnonzero((parent >= 0) & ~on_callers_side(role))
@@ -307,6 +312,8 @@ def note_skew(spans: Spans, role: Roles, parent: Rows, workloads: Workloads, not
     early = spans.start_ns[above] - spans.start_ns[rows]
     late = spans.end_ns[rows] - spans.end_ns[above]
     slack = spans.duration_ns[above] - spans.duration_ns[rows]
+    queued = (role[rows] == Role.CONSUMER) | (role[above] == Role.PRODUCER)
+    late[queued], slack[queued] = 0, 0
     skewed = (np.maximum(early, late) > SKEW_NS) & (slack >= 0)
     rows, slack, early = rows[skewed], slack[skewed], early[skewed]
     if len(rows):
@@ -357,6 +364,13 @@ def note_no_kinds(spans: Spans, duplicate: Bools, notes: Notes) -> None:
     several = np.bincount(spans.trace[~duplicate], minlength=len(spans.trace_ids)) > 1
     silent = np.flatnonzero((said == 0) & several)
     notes.add("no-span-kind", len(silent), example_traces(spans, silent))
+
+
+def _topmost_of_service(spans: Spans, parent: Rows) -> Rows:
+    """For every row the topmost ancestor that is reached over spans of its service only."""
+    rows = np.arange(len(parent))
+    own = (parent >= 0) & (spans.service == spans.service[parent])
+    return climb(np.where(own, parent, rows))
 
 
 def depths(parent: Rows) -> tuple[Rows, Bools]:

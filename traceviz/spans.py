@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from traceviz.checking import checked
 from traceviz.notes import Notes
 
 Ints = npt.NDArray[np.int64]
@@ -62,6 +63,7 @@ TAGS: dict[str, tuple[str, ...]] = {
         *("messaging.destination.template", "messaging.destination.name", "messaging.destination"),
         *("message_bus.destination", "kafka.topic", "rabbit.queue"),
     ),
+    "queue_key": ("messaging.rabbitmq.destination.routing_key", "messaging.rabbitmq.routing_key"),
     "queue_operation": ("messaging.operation.type", "messaging.operation"),
     "rpc": ("rpc.system", "rpc.system.name"),
     "rpc_service": ("faas.invoked_name", "rpc.service"),
@@ -195,6 +197,7 @@ def extra_column(tag: str) -> str:
     return _EXTRA + tag
 
 
+@checked
 def concat(parts: Sequence[Spans]) -> Spans:
     """One Spans of all rows, equal trace ids joined to one trace, notes added up.
 

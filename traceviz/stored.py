@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ import numpy as np
 from traceviz.asked import Asked
 from traceviz.asking.collect import started
 from traceviz.errors import NothingFound
+from traceviz.joining import joined
 from traceviz.live import note_what_is_missing
 from traceviz.notes import define
 from traceviz.selection import Selection
@@ -50,7 +51,8 @@ def open_files(
     )
     headers: list[Header] = []
     reading = _Reading(read_files(names, stdin, selection.extra_tags, headers), taken)
-    with gather(reading) as gathered:
+    with ExitStack() as open_until_read:
+        gathered = open_until_read.enter_context(gather(reading))
         if not reading.spans and len(gathered.notes) and not headers:
             raise nothing_readable(tuple(names), gathered.notes)
         from_ns, to_ns = wanted.window(gathered.last_ns, None)
@@ -58,6 +60,8 @@ def open_files(
         copied = {trace_id for header in headers for trace_id in header.copied}
         selection = replace(selection, from_ns=from_ns, to_ns=to_ns)
         traces = Traces(asked, gathered, selection=selection, copied=copied, control_plane=wanted.control_plane)
+        if wanted.join_requests:
+            open_until_read.enter_context(joined(traces))
         if wanted.service is not None and gathered.spans:
             _select_service(traces, wanted.service)
         if wanted.limit is not None:

@@ -25,7 +25,7 @@ class Wanted:
     Against a Jaeger it is one hour and `limit` 1,000 traces where nothing is said, all of them with `everything`;
     files are read whole. `operation`, durations (ns) and `tags` are conditions on one and the same span of the service.
     `complete` is how many traces with missing parents are asked for again by id. `control_plane` keeps the spans of
-    Mixer and of Jaeger itself.
+    Mixer and of Jaeger itself. `join_requests` puts torn traces together before anything is selected.
     """
 
     service: str | None = None
@@ -42,6 +42,7 @@ class Wanted:
     api: Literal["auto", "v3", "v1"] = "auto"
     ui_url: str | None = None
     control_plane: bool = False
+    join_requests: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.everything:
@@ -98,6 +99,7 @@ def read_wanted(
     api: Literal["auto", "v3", "v1"],
     ui_url: str | None,
     control_plane: bool = False,
+    join_requests: bool = False,
 ) -> Wanted:
     """A Wanted from texts, as options and arguments of the library have them: durations like 10m, instants as
     `parse_instant` reads them, tags NAME=VALUE. Raises UsageError for what cannot be read."""
@@ -118,6 +120,7 @@ def read_wanted(
         ui_url=ui_url,
         # Whoever asks for Mixer wants to see it.
         control_plane=control_plane or (service is not None and is_control_plane(service)),
+        join_requests=join_requests,
     )
 
 

@@ -6,6 +6,8 @@ merge, when every namespace and every name is known (`analyze.names`).
 
 from __future__ import annotations
 
+from collections import Counter
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +82,34 @@ class Workloads:
         self.keys = list(index)
         self.of_row: npt.NDArray[np.int32] = of_combination[combined]
         self._same: dict[tuple[int, int], bool] = {}
+        #: How often the program of a key stood behind the sidecar of another one: (its key, that one's).
+        self.stood_behind: Counter[tuple[int, int]] = Counter()
+
+    def of(self, row: int) -> Workload:
+        """The workload of a row."""
+        return self.keys[int(self.of_row[row])]
+
+    def behind(self, sidecar: npt.NDArray[np.int64]) -> Workloads:
+        """The same, but rows whose `sidecar` (an index of `keys`, -1 for none) is given belong to its workload, under
+        the service name that they have. A key of their own keeps that name."""
+        moved = np.flatnonzero(sidecar >= 0)
+        result = copy(self)
+        result.keys, result.of_row, result._same = list(self.keys), self.of_row.copy(), {}
+        index = {key: number for number, key in enumerate(result.keys)}
+        result.stood_behind = Counter()
+        pairs = zip(self.of_row[moved].tolist(), sidecar[moved].tolist(), strict=True)
+        for row, (own, before) in zip(moved.tolist(), pairs, strict=True):
+            known = self.keys[before]
+            key = self.keys[own]._replace(
+                canonical=known.canonical, deployment=known.deployment, namespace=known.namespace
+            )
+            number = index.setdefault(key, len(result.keys))
+            if number == len(result.keys):
+                result.keys.append(key)
+            result.of_row[row] = number
+            result.stood_behind[own, before] += 1
+            result.stood_behind[number, before] += 1
+        return result
 
     def same(self, rows: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Row by row: do `rows[i]` and `others[i]` belong to the same workload?"""

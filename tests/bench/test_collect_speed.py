@@ -38,7 +38,7 @@ pytestmark = pytest.mark.bench
 
 TRACES = 10_000
 HOUR_NS = 3600 * 10**9
-RUNS = 5
+RUNS = 3
 PARALLEL = 4
 
 COLLECT = """

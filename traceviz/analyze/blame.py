@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from traceviz import when
-from traceviz.analyze.conditions import TRAITS, chance_of_more, makes_fail
+from traceviz.analyze.beginnings import Start
+from traceviz.analyze.conditions import (
+    OTHER_VALUES,
+    TRAITS,
+    VALUES_CUT,
+    Values,
+    add_values,
+    chance_of_more,
+    makes_fail,
+)
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import ends_of, sentence
@@ -98,9 +107,16 @@ def _starts(resolved: Resolved, shape: Shape, causes: list[bool]) -> dict[RowKey
     return found
 
 
-def ways(resolved: Resolved) -> set[tuple[str, ...]]:
-    """The ways of calls at whose ends errors started: the caller of every call from the user down, then the callee."""
-    found: set[tuple[str, ...]] = set()
+class Way(NamedTuple):
+    """A way of calls: with what its tree begins, and the caller of every call from there down, then the callee."""
+
+    begins: Start | None
+    nodes: tuple[str, ...]
+
+
+def ways(resolved: Resolved) -> set[Way]:
+    """The ways at whose ends errors started."""
+    found: set[Way] = set()
     for shape in resolved.report.shapes:
         for indices in starts(resolved, shape).values():
             for index in indices:
@@ -108,13 +124,14 @@ def ways(resolved: Resolved) -> set[tuple[str, ...]]:
     return found
 
 
-def _way(resolved: Resolved, shape: Shape, index: int) -> tuple[str, ...]:
+def _way(resolved: Resolved, shape: Shape, index: int) -> Way:
     down = [resolved.names[shape[index].callee]]
     while shape[index].above >= 0:
         caller = _name(resolved, shape[index])
         down += [] if caller is None else [caller]
         index = shape[index].above
-    return (*(resolved.names[party] for party in shape[index].path), *reversed(down))
+    nodes = (*(resolved.names[party] for party in shape[index].path), *reversed(down))
+    return Way(shape[index].begins, nodes)
 
 
 def row_key(row: FailingHop) -> RowKey:
@@ -252,25 +269,26 @@ def concentrations(resolved: Resolved, key: RowKey, callers: list[str | None]) -
     """What failing calls share that healthy ones do not: version, pod, zone, operation of the side at fault."""
     side = "caller" if key.where in ("caller", "caller-proxy") else "callee"
     found: dict[str, Concentration] = {}
+    cut = False
     for trait in TRAITS:
-        values: dict[str, Counter[bool]] = {}
+        values: Values = {}
         for caller in callers:
-            for value, counts in resolved.traits.get((caller, key.callee, side, trait), {}).items():
-                values[value] = values.get(value, Counter()) + counts
-        shared = _shared(values)
-        if shared:
+            add_values(values, resolved.traits.get((caller, key.callee, side, trait), {}))
+        cut = cut or OTHER_VALUES in values
+        if shared := _shared(values):
             found[trait] = shared
+    resolved.notes.add(VALUES_CUT, int(cut), [key.callee])
     return found
 
 
-def _shared(values: dict[str, Counter[bool]]) -> Concentration | None:
-    failed = sum(counts[True] for counts in values.values())
-    well = sum(counts[False] for counts in values.values())
+def _shared(values: Values) -> Concentration | None:
+    failed = sum(counts[0] for counts in values.values())
+    well = sum(counts[1] for counts in values.values())
     if len(values) < 2 or not failed:
         return None
-    value = min(values, key=lambda text: (-values[text][True], text))
+    value = min(values.keys() - {OTHER_VALUES}, key=lambda text: (-values[text][0], text))
     own = values[value]
-    chance = chance_of_more(own[True], own[False], failed - own[True], well - own[False])
-    if own[True] / failed < SHARED_BY or chance >= CHANCE:
+    chance = chance_of_more(own[0], own[1], failed - own[0], well - own[1])
+    if own[0] / failed < SHARED_BY or chance >= CHANCE:
         return None
-    return {"value": value, "share": round(own[True] / failed, 6)}
+    return {"value": value, "share": round(own[0] / failed, 6)}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from traceviz.analyze.groups import pod_labels
+from traceviz.analyze.kept import kept
+from traceviz.analyze.operations import name_labels
 from traceviz.hops import Hops
+from traceviz.notes import define
 from traceviz.parties import Party
 from traceviz.spans import Bools, Ints
 
@@ -87,48 +91,87 @@ def chance_of_more(a: int, b: int, c: int, d: int) -> float:
 
 
 class TraitKey(NamedTuple):
-    """A value that calls of an edge have: of the callee's half, or of the caller's ("side")."""
+    """Something that calls of an edge are told apart by: at the callee's half, or at the caller's ("side")."""
 
     caller: Party | None
     callee: Party
     side: str
     trait: str
-    value: str
 
 
 #: What the calls of an edge are told apart by.
 TRAITS = ("version", "pod", "zone", "method", "operation")
+#: So many values of one trait are counted by themselves, all others as one.
+MOST_VALUES = 256
+OTHER_VALUES = ""
+
+#: Value ▸ how many calls in which a failure started, and how many others.
+Values = dict[str, list[int]]
+
+VALUES_CUT = define(
+    "values-cut",
+    "{count} failing {count:hop has|hops have} more than 256 pods or operations: what failing calls share was looked "
+    "for among 256 of them",
+    """What failing calls share (`concentrated_in`) is looked for in the versions, pods, zones, methods and operations
+    of a failing hop's calls. Of each 256 are counted by themselves, and all others as one.
+
+    Sign: the examples are such callees. Another value can be the one that they share; what is said is exact.
+
+    Cause: very many pods, or names of operations that hold an id. Which values are counted follows from their names
+    alone, so that no split of the traces changes an answer; names without a digit go first.
+
+    What to do: a shorter `--since`, or `--service` or `--operation`; names of operations without values in them.""",
+)
 
 
-def count_traits(hops: Hops, started: Bools) -> dict[TraitKey, Counter[bool]]:
-    """How many calls there were with each value of each trait of either side.
-
-    True counts calls in which a failure started, False the others.
-    """
+def count_traits(hops: Hops, started: Bools) -> dict[TraitKey, Values]:
+    """How many calls there were with each value of each trait of either side, `started` those in which a failure
+    started."""
     columns = _traits(hops)
-    size, values = len(hops.parties) + 1, len(hops.forest.spans.texts)
+    size, texts = len(hops.parties) + 1, hops.forest.spans.texts
     edge = (hops.caller + 1) * size + hops.callee
-    result: dict[TraitKey, Counter[bool]] = defaultdict(Counter)
+    result: dict[TraitKey, Values] = defaultdict(dict)
     for side, rows in (("caller", hops.caller_row), ("callee", hops.callee_row)):
         own = np.flatnonzero(rows >= 0)
-        for trait in TRAITS:
-            code = (edge[own] * values + columns[trait][rows[own]]) * 2 + started[own]
+        for trait, column in columns.items():
+            code = (edge[own] * len(texts) + column[rows[own]]) * 2 + ~started[own]
             for key, count in zip(*(x.tolist() for x in np.unique(code, return_counts=True)), strict=True):
-                caller, callee = divmod(key // 2 // values, size)
-                text = hops.forest.spans.texts[key // 2 % values]
-                if text:
+                caller, callee = divmod(key // 2 // len(texts), size)
+                if text := texts[key // 2 % len(texts)]:
                     who = hops.parties[caller - 1] if caller else None
-                    result[TraitKey(who, hops.parties[callee], side, trait, text)][bool(key % 2)] += count
-    return dict(result)
+                    values = result[TraitKey(who, hops.parties[callee], side, trait)]
+                    values.setdefault(text, [0, 0])[key % 2] += count
+    return {key: bounded_values(values) for key, values in result.items()}
+
+
+def merge_traits(mine: dict[TraitKey, Values], theirs: Mapping[TraitKey, Values]) -> None:
+    """Add what `theirs` counted to `mine`."""
+    for key, values in theirs.items():
+        mine[key] = bounded_values(add_values(mine.get(key, {}), values))
+
+
+def add_values(mine: Values, theirs: Values) -> Values:
+    """Both added up; `mine` is used up by that."""
+    for value, (failed, well) in theirs.items():
+        counts = mine.setdefault(value, [0, 0])
+        counts[:] = [counts[0] + failed, counts[1] + well]
+    return mine
+
+
+def bounded_values(values: Values) -> Values:
+    """At most `MOST_VALUES` values, and all others as one; `values` are used up by that."""
+    if len(values) <= MOST_VALUES:
+        return values
+    alone = kept(values.keys() - {OTHER_VALUES}, MOST_VALUES)
+    result = {value: counts for value, counts in values.items() if value in alone}
+    others = [counts for value, counts in values.items() if value not in alone]
+    result[OTHER_VALUES] = [sum(counts[0] for counts in others), sum(counts[1] for counts in others)]
+    return result
 
 
 def _traits(hops: Hops) -> dict[str, Ints]:
     """The text codes of every trait, per row of the forest."""
     spans = hops.forest.spans
-    return {
-        "version": spans.tag("version").astype(np.int64),
-        "pod": pod_labels(hops.forest),
-        "zone": spans.tag("zone").astype(np.int64),
-        "method": spans.tag("method").astype(np.int64),
-        "operation": np.where(spans.tag("route") != 0, spans.tag("route"), spans.operation).astype(np.int64),
-    }
+    tags = {name: spans.tag(name).astype(np.int64) for name in ("version", "zone", "method")}
+    columns = {**tags, "pod": pod_labels(hops.forest), "operation": name_labels(hops.forest)}
+    return {trait: columns[trait] for trait in TRAITS}

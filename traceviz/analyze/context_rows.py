@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from traceviz.analyze.blame import ways
-from traceviz.analyze.contexts import DEEPEST, STARTS, ContextCounts, Contexts, Start
+from traceviz.analyze.beginnings import STARTS, Start
+from traceviz.analyze.blame import Way, ways
+from traceviz.analyze.contexts import DEEPEST, ContextCounts, Contexts
 from traceviz.analyze.resolved import Resolved
 from traceviz.notes import define
 
@@ -131,22 +132,24 @@ def _whole_ns(root: _Path, counts: Mapping[_Path, ContextCounts], below: Mapping
     return whole
 
 
-def _failing(counts: Mapping[_Path, ContextCounts], started: set[tuple[str, ...]]) -> set[_Path]:
+def _failing(counts: Mapping[_Path, ContextCounts], started: set[Way]) -> set[_Path]:
     """The contexts in which an error started: those with errors that the ways lead to, and where a way goes on beyond
     what is drawn the folded one."""
-    by_way: dict[tuple[str, ...], list[_Path]] = defaultdict(list)
-    folded: dict[tuple[str, ...], list[_Path]] = defaultdict(list)
+    by_way: dict[Way, list[_Path]] = defaultdict(list)
+    folded: dict[Way, list[_Path]] = defaultdict(list)
     for path in (path for path, count in counts.items() if count.calls.errors):
-        way = tuple(step.caller for step in path if step.caller is not None)
+        begins = path[0].start
+        callers = tuple(step.caller for step in path if step.caller is not None)
         if path[-1].node is None:
             above = path[-2].node if len(path) > 1 else None
-            folded[way + (() if above is None else (above,))].append(path)
+            folded[Way(begins, callers + (() if above is None else (above,)))].append(path)
         else:
-            by_way[(*way, path[-1].node)].append(path)
+            by_way[Way(begins, (*callers, path[-1].node))].append(path)
     found: set[_Path] = set()
     for way in started:
         found.update(by_way.get(way, ()))
         if way not in by_way:
-            longest = next((size for size in range(len(way) - 1, -1, -1) if way[:size] in folded), None)
-            found.update(() if longest is None else folded[way[:longest]])
+            shorter = (Way(way.begins, way.nodes[:size]) for size in range(len(way.nodes) - 1, -1, -1))
+            longest = next((one for one in shorter if one in folded), None)
+            found.update(() if longest is None else folded[longest])
     return found

@@ -12,25 +12,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
+from traceviz.analyze.beginnings import STARTS, Start, beginnings
 from traceviz.analyze.edges import EdgeCounts, add_calls, add_spans, busy_times, groups, union_lengths
 from traceviz.analyze.entries import Entries
-from traceviz.analyze.groups import Sides, visits
+from traceviz.analyze.groups import Sides
 from traceviz.analyze.sketch import Sketch
 from traceviz.hops import Hops
 from traceviz.parties import Party
-from traceviz.roles import Role
 from traceviz.spans import Ints, Rows
 
 #: Calls of calls below the first span of a tree, and contexts of one report.
 DEEPEST = 32
 MOST_CONTEXTS = 4096
-
-Start = Literal["entry", "program", "async", "orphan", "fragment"]
-STARTS: tuple[Start, ...] = get_args(Start)
 
 
 class Step(NamedTuple):
@@ -67,7 +64,7 @@ Contexts = dict[Path, ContextCounts]
 def count_contexts(sides: Sides, entries: Entries) -> Contexts:
     """The contexts of all hops of a batch."""
     hops = sides.hops
-    beginning = _beginnings(sides, entries)
+    beginning = beginnings(hops, entries)
     tree = _Tree(hops)
     context, root = tree.placed(beginning.start)
     counts = [ContextCounts() for _ in tree.steps]
@@ -110,36 +107,6 @@ def bounded(contexts: Contexts, most: int) -> Contexts:
 
 def _digest(path: Path) -> bytes:
     return hashlib.blake2b(repr(path).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-class _Beginnings(NamedTuple):
-    """For every hop above which there is none: what begins there (an index of `STARTS`), and the first span of the
-    caller's visit, -1 where the caller has no span."""
-
-    start: Ints
-    row: Rows
-
-
-def _beginnings(sides: Sides, entries: Entries) -> _Beginnings:
-    hops, forest = sides.hops, sides.hops.forest
-    above = np.where(hops.caller_row >= 0, hops.caller_row, forest.parent[hops.row])
-    seen = (hops.caller >= 0) & (above >= 0)
-    seen[seen] = np.array([party.kind == "workload" for party in hops.parties], np.bool_)[hops.caller[seen]]
-    row = np.where(seen, visits(hops)[above], -1)
-    root = forest.root[hops.row]
-    torn = ((forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]) | (
-        forest.role[root] == Role.ATTEMPT
-    )
-    start = np.select(
-        [entries.user_root, ~hops.waited_for, forest.orphan[root], torn],
-        [STARTS.index("entry"), STARTS.index("async"), STARTS.index("orphan"), STARTS.index("fragment")],
-        STARTS.index("program"),
-    )
-    # One root makes one tree, whatever the number of its calls that count as requests.
-    top = np.flatnonzero((hops.up < 0) & (row >= 0))
-    first = np.full(len(forest), len(STARTS), np.int64)
-    np.minimum.at(first, row[top], start[top])
-    return _Beginnings(np.where(row >= 0, first[row], start), row)
 
 
 class _Tree:
@@ -200,7 +167,8 @@ class _Tree:
 def _own_times(hops: Hops) -> Ints:
     """The time of every call that no call beneath it covers: the callee's own, and whatever lies between the two."""
     halves = np.flatnonzero(hops.half_hop >= 0)
-    busy = np.bincount(hops.half_hop[halves], busy_times(hops)[halves], minlength=len(hops)).astype(np.int64)
+    busy = np.bincount(hops.half_hop[halves], busy_times(hops)[halves], minlength=len(hops))
+    busy = np.minimum(busy, 2.0**62).astype(np.int64)  # several halves of centuries each are more than 64 bits hold
     own: Ints = np.maximum(np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns) - busy, 0)
     return own
 

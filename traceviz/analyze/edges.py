@@ -21,6 +21,7 @@ from traceviz.parties import Party
 from traceviz.reconstruct import Forest
 from traceviz.roles import Role
 from traceviz.spans import Bools, Ints, Rows
+from traceviz.torn import joined_hops
 
 EXAMPLES = 5
 
@@ -41,6 +42,7 @@ class EdgeCounts:
     errors: int = 0
     attempts: int = 0
     failed_attempts: int = 0
+    joined: int = 0
     with_caller: int = 0
     with_callee: int = 0
     client: Sketch = field(default_factory=Sketch)
@@ -54,7 +56,7 @@ class EdgeCounts:
 
     def merge(self, other: EdgeCounts) -> None:
         """Add what `other` counted."""
-        for name in ("calls", "errors", "attempts", "failed_attempts", "with_caller", "with_callee"):
+        for name in ("calls", "errors", "attempts", "failed_attempts", "joined", "with_caller", "with_callee"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for sketch in ("client", "server", "gap"):
             getattr(self, sketch).merge(getattr(other, sketch))
@@ -136,6 +138,7 @@ def _add_sums(hops: Hops, chosen: Rows, edge: Rows, counts: Sequence[EdgeCounts]
         "errors": hops.failed[chosen],
         "attempts": hops.attempts[chosen],
         "failed_attempts": hops.failed_attempts[chosen],
+        "joined": joined_hops(hops)[chosen],
         "with_caller": hops.caller_row[chosen] >= 0,
         "with_callee": hops.callee_row[chosen] >= 0,
     }
@@ -315,7 +318,8 @@ def union_lengths(group: Rows, start: Ints, end: Ints) -> tuple[Rows, Ints]:
 
 
 def count_hosts(hops: Hops) -> dict[Party, Counter[Party]]:
-    """Which workload answered under which host of the mesh."""
+    """Which workload answered under which host of the mesh, and which stood behind a sidecar of another name;
+    and which queue its producer called otherwise than its consumer."""
     forest = hops.forest
     spans = forest.spans
     both = np.flatnonzero((hops.caller_row >= 0) & (hops.callee_row >= 0))
@@ -327,4 +331,9 @@ def count_hosts(hops: Hops) -> dict[Party, Counter[Party]]:
         host = envoy.read_host(envoy.read_cluster(spans.texts[pair % size]).host)
         if host.namespace:
             hosts[Party("host", host.name, namespace=host.namespace)][hops.parties[pair // size]] += number
+    for (program, sidecar), number in forest.workloads.stood_behind.items():
+        keys = forest.workloads.keys
+        hosts[Party("workload", *keys[program])][Party("workload", *keys[sidecar])] += number
+    for (consumed, produced), number in hops.queues_as_produced().items():
+        hosts[hops.parties[consumed]][hops.parties[produced]] += number
     return dict(hosts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from traceviz.documents import Edge, FailingHop, Node
 from traceviz.errors import MissingPackage
@@ -19,7 +19,8 @@ _INSTANTS = ("first", "last")
 
 
 def frame(rows: Sequence[Mapping[str, Any]], row_type: type) -> pandas.DataFrame:
-    """A row each of these, in their order, with every column that `row_type` has, also where there is no row.
+    """A row each of these, in their order, with every column that `row_type` has, also where there is no row; of
+    fields that may be left out those that a row has.
 
     Columns are named as in JSON, `client_ms.p95` for what is inside. Numbers, texts and truths have pandas' own types
     for which `<NA>` is a value: null never turns a count into a float. `first` and `last` are instants in UTC. Counts
@@ -29,8 +30,12 @@ def frame(rows: Sequence[Mapping[str, Any]], row_type: type) -> pandas.DataFrame
         import pandas
     except ImportError:
         raise MissingPackage("a DataFrame needs pandas, and it is not installed", "pip install pandas") from None
+    hints = get_type_hints(row_type, include_extras=True)
+    optional = {key for key, hint in hints.items() if get_origin(hint) is NotRequired}
     made: dict[str, pandas.Series[Any]] = {}
     for column, kind in _columns(row_type):
+        if column in optional and not any(column in row for row in rows):
+            continue
         values = [_value(row, column) for row in rows]
         if column in _INSTANTS:
             made[column] = pandas.Series(pandas.to_datetime(values, utc=True, format="ISO8601"))

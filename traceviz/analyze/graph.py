@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import networkx as nx
-
 from traceviz.analyze.blame import failing_hops
 from traceviz.analyze.context_rows import ContextRow, context_rows
 from traceviz.analyze.edges import EdgeCounts
@@ -23,6 +21,9 @@ def graph_document(report: Report) -> GraphDocument:
     edges = [
         _edge(resolved, name, counts, (name.caller, name.callee) in broken) for name, counts in resolved.edges.items()
     ]
+    if report.asked.join_requests:
+        for edge, counts in zip(edges, resolved.edges.values(), strict=True):
+            edge["joined"] = counts.joined
     named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
     document: GraphDocument = {
         **resolved.head("graph"),  # type: ignore[typeddict-item]  # it has no key that is added below
@@ -144,6 +145,8 @@ def _seconds(report: Report) -> float:
 
 def cycles(edges: list[Edge]) -> list[list[str]]:
     """Nodes that call each other in circles, each circle sorted; one node alone where it calls itself."""
+    import networkx as nx  # a tenth of a second, for the commands that need it
+
     graph = nx.DiGraph((edge["caller"], edge["callee"]) for edge in edges)
     components = (sorted(nodes) for nodes in nx.strongly_connected_components(graph))
     return sorted(nodes for nodes in components if len(nodes) > 1 or graph.has_edge(nodes[0], nodes[0]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from traceviz.analyze.fewer_groups import MOST_COUNTED, OTHER_GROUP
 from traceviz.analyze.groups import GroupBy
 from traceviz.analyze.names import Names
 from traceviz.documents import NodeKind
@@ -33,6 +34,18 @@ GROUPS_FOLDED = define(
 
     What to do: a shorter `--since`; `--service` or `--operation`; names of operations without values in them
     (`http.route` in the program's instrumentation).""",
+)
+GROUPS_CUT = define(
+    "groups-cut",
+    f"{{count}} {{count:workload has|workloads have}} more than {MOST_COUNTED:,} groups: most of them are counted "
+    "together",
+    f"""A workload has so many pods, versions or operations that only {MOST_COUNTED:,} of them are counted by
+    themselves, and all others together, as part of its node (other).
+
+    Sign: the examples are such workloads. What is counted of the others is exact. Which ones these are follows from
+    their names alone, so that no split of the traces changes an answer: names without a digit go first.
+
+    Cause and remedy are those of `groups-folded`.""",
 )
 GROUP_UNKNOWN = define(
     "group-unknown",
@@ -72,6 +85,8 @@ class NodeNames:
         self._kept = self._commonest(spans, notes)
         self._namespaces = self._namespaces_of(parties)
         self._crowded = _in_several_namespaces(spans)
+        cut = sorted({self.workload(party) for party in parties if party.group == OTHER_GROUP})
+        notes.add(GROUPS_CUT, len(cut), cut)
         if group_by in ("version", "pod"):
             silent = sorted({self.workload(party) for party, number in spans.items() if number and not party.group})
             notes.add(GROUP_UNKNOWN, len(silent), silent)
@@ -124,7 +139,7 @@ class NodeNames:
         """The groups of every workload that are nodes."""
         sizes: dict[str, Counter[str]] = defaultdict(Counter)
         for party, number in spans.items():
-            if party.group:
+            if party.group not in ("", OTHER_GROUP):
                 sizes[self.workload(party)][party.group] += number
         kept = {
             workload: set(sorted(groups, key=lambda group: (-groups[group], group))[:MOST_GROUPS])

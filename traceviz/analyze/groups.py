@@ -56,10 +56,11 @@ def grouped(hops: Hops, by: GroupBy) -> Sides:
     of_row = told_apart(own, label)
     callee = np.where(hops.callee_row >= 0, label[hops.callee_row], 0)
     if by == "operation":
-        # Both proxies see the same URL: that of a call which never arrived tells what it was for.
+        # Both sides know the same URL or method: that of a call which never arrived tells what it was for.
         asked = np.flatnonzero((hops.callee_row < 0) & (hops.callee >= 0) & _names_a_host(hops))
         head = hops.caller_row[asked]
-        callee[asked] = np.where(forest.spans.tag("url")[head] != 0, _LABELS[by](forest)[head], 0)
+        named = (forest.spans.tag("url")[head] != 0) | (forest.spans.tag("rpc")[head] != 0)
+        callee[asked] = np.where(named, operation_labels(forest)[head], 0)
     called_by = np.flatnonzero(hops.caller >= 0)
     caller = hops.caller.copy()
     caller[called_by] = told_apart(hops.caller[called_by], label_of_caller(hops, label, own)[called_by])

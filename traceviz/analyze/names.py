@@ -58,7 +58,8 @@ class _Place(NamedTuple):
 
 class Names:
     """The node of every party. `hosts` are counts of who answered under a host: with one answering workload a
-    host that nobody answered is that workload as well."""
+    host that nobody answered is that workload as well; so is a program that stood behind one sidecar only, and a queue
+    that its producer called otherwise is the producer's."""
 
     def __init__(self, parties: Iterable[Party], hosts: Mapping[Party, Mapping[Party, int]], notes: Notes) -> None:
         self._parties = sorted(set(parties) | set(hosts) | {party for answered in hosts.values() for party in answered})
@@ -97,11 +98,15 @@ class Names:
         return _folded(name or "unknown", party.namespace, confirmed)
 
     def _answering(self, hosts: Mapping[Party, Mapping[Party, int]]) -> None:
-        """A Kubernetes service may be called otherwise than the workload behind it."""
-        own = {self._names[party] for party in self._parties if party.kind == "workload"}
+        """A Kubernetes service may be called otherwise than the workload behind it, and so may its program."""
+        names = dict(self._names)
+        own = {names[party] for party in self._parties if party.kind == "workload"}
+        proxied = {names[party] for party in self._parties if party.proxy == "sidecar"}
         for host, answered in hosts.items():
-            behind = {self._names[party] for party in answered}
-            if self._names[host] not in own and len(behind) == 1:
+            behind = {names[party] for party in answered}
+            # A program whose name a sidecar has as well is that one's, wherever it is not known to be behind another.
+            has_own = host.kind == "workload" and not host.deployment and names[host] in proxied
+            if len(behind) == 1 and not has_own and (names[host] not in own or host.kind != "host"):
                 self._names[host] = behind.pop()
 
     def _tell_kinds_apart(self, notes: Notes) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-import networkx as nx
-
 from traceviz.analyze.graph import cycles
 from traceviz.analyze.narrow_contexts import around, often_called, without
 from traceviz.documents import GraphDocument
@@ -100,6 +98,8 @@ def _meant(document: GraphDocument, name: str) -> set[str]:
 
 def _around(document: GraphDocument, kept: Collection[str], focus: str, depth: int) -> set[str]:
     """What is at most `depth` edges before or behind the focus."""
+    import networkx as nx  # a tenth of a second, for the commands that need it
+
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(kept)
     graph.add_edges_from(

@@ -9,7 +9,7 @@ import re
 from typing import Literal, NamedTuple
 
 from traceviz.notes import define
-from traceviz.verdict import DEADLINE_EXCEEDED, UNAVAILABLE
+from traceviz.verdict import CANCELLED, DEADLINE_EXCEEDED, UNAVAILABLE
 
 Side = Literal["caller", "callee", "nobody"]
 
@@ -38,11 +38,11 @@ class Reason(NamedTuple):
     deadline: bool = False
 
 
-_TIMEOUTS = frozenset({"UT", "UMSDR", "SI", "DT"})
+TIMEOUTS = frozenset({"UT", "UMSDR", "SI", "DT"})
 _CONNECTION = frozenset({"UF", "UC", "UR", "LR"})
-_TIMEOUT_ERROR = re.compile(r"time.?out|timed.?out|deadline", re.IGNORECASE)
+TIMEOUT_ERROR = re.compile(r"time.?out|timed.?out|deadline", re.IGNORECASE)
 _CONNECTION_ERROR = re.compile(
-    r"connect|connection|refused|reset|unreachable|unavailable|broken.?pipe|socket|eof|hang.?up|resolve|gaierror|enotfound",
+    r"connect|connection|refused|reset|unreachable|unavailable|broken.?pipe|socket|eof|hang.?up|resolve|gaierror|enotfound|url\.error",
     re.IGNORECASE,
 )
 
@@ -77,8 +77,8 @@ def _said_by_proxy(signs: Signs, code: str, flags: set[str]) -> Reason | None:
 
 
 def _from_times(signs: Signs) -> Reason | None:
-    timed_out = bool((signs.caller_flags | signs.callee_flags) & _TIMEOUTS) or DEADLINE_EXCEEDED in signs.grpc
-    timed_out |= any(_TIMEOUT_ERROR.search(error) for error in signs.error_types)
+    timed_out = bool((signs.caller_flags | signs.callee_flags) & TIMEOUTS) or DEADLINE_EXCEEDED in signs.grpc
+    timed_out |= any(TIMEOUT_ERROR.search(error) for error in signs.error_types)
     # Whoever left by itself (DC) has no deadline in its proxy; that is client-gone.
     timed_out |= signs.gave_up and not signs.caller_flags & {"DC", "DR"}
     return Reason("timeout", "callee", "callee", deadline=True) if timed_out else None
@@ -98,7 +98,8 @@ def _from_connections(signs: Signs) -> Reason | None:
         where = "callee-proxy" if callee & {"UPE", "DPE", "IH"} else "caller-proxy"
         return Reason("protocol-error", where, "callee" if "UPE" in caller | callee else "caller")
     overloaded = _said_by_proxy(signs, "overloaded", {"OM", "DO", "UDO"})
-    if overloaded or not (caller | callee) & {"DC", "DR"}:
+    left = bool((caller | callee) & {"DC", "DR"}) or CANCELLED in signs.grpc
+    if overloaded or not left:
         return overloaded
     if signs.from_user:
         # At a gateway the user is the caller, and left for a reason: somebody held the time.
@@ -212,8 +213,8 @@ _define(
     "client-gone",
     "the caller left before the answer",
     "why {caller} closed the connection",
-    """Sign: response flags DC or DR without a deadline above. The caller cancelled or crashed; at a gateway it is
-the user who left, and the time is looked for beneath.""",
+    """Sign: response flags DC or DR, or gRPC status 1, without a deadline above. The caller cancelled or crashed; at a
+gateway it is the user who left, and the time is looked for beneath.""",
 )
 _define(
     "application-error",

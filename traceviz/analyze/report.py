@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-import networkx as nx
 import numpy as np
 
-from traceviz.analyze.conditions import PairCounts, PairKey, TraitKey, count_answers, count_pairs, count_traits
+from traceviz.analyze.conditions import (
+    PairCounts,
+    PairKey,
+    TraitKey,
+    Values,
+    count_answers,
+    count_pairs,
+    count_traits,
+    merge_traits,
+)
 from traceviz.analyze.contexts import Contexts, count_contexts, merge_contexts
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts, count_edges, count_hosts, count_workloads
 from traceviz.analyze.entries import entries
+from traceviz.analyze.fewer_groups import folded_edges, folded_shapes, folded_traits, folded_workloads, folding
 from traceviz.analyze.frames import ROWS, frame
 from traceviz.analyze.groups import GroupBy, grouped
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
 from traceviz.asked import Asked
+from traceviz.checking import checked
 from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.errors import UsageError
-from traceviz.hops import hops
+from traceviz.hops import Hops, hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
 
 if TYPE_CHECKING:
+    import networkx as nx
     import pandas
 
 TORN = define(
@@ -64,7 +76,7 @@ class Report:
     shapes: dict[Shape, ShapeCount] = field(default_factory=dict)
     pairs: dict[PairKey, PairCounts] = field(default_factory=dict)
     answers: dict[Party, PairCounts] = field(default_factory=dict)
-    traits: dict[TraitKey, Counter[bool]] = field(default_factory=dict)
+    traits: dict[TraitKey, Values] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
     group_by: GroupBy | None = None
     contexts: Contexts | None = None
@@ -96,11 +108,20 @@ class Report:
             self.answers[party] = _added(self.answers.get(party), numbers)
         for host, answered in other.hosts.items():
             self.hosts[host] = self.hosts.get(host, Counter()) + answered
-        for key, values in other.traits.items():
-            self.traits[key] = self.traits.get(key, Counter()) + values
+        merge_traits(self.traits, other.traits)
         if self.contexts is not None and other.contexts is not None:
             self.contexts = merge_contexts(self.contexts, other.contexts)
         self.notes.merge(other.notes)
+        return self.bounded()
+
+    def bounded(self) -> Report:
+        """Count groups beyond so many a workload as one, and give this report back."""
+        parties = chain(self.workloads, *((edge.caller, edge.callee) for edge in self.edges))
+        if into := folding(parties):
+            self.edges = folded_edges(self.edges, into)
+            self.workloads = folded_workloads(self.workloads, into)
+            self.traits = folded_traits(self.traits, into)
+            self.shapes = folded_shapes(self.shapes, into)
         return self
 
     def _count_alike(self, other: Report) -> None:
@@ -133,6 +154,8 @@ class Report:
 
         The key of an edge is its kind, "sync" or "async".
         """
+        import networkx as nx  # a tenth of a second, for those who need it
+
         document = self.graph()
         graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for node in document["nodes"]:
@@ -140,6 +163,26 @@ class Report:
         for edge in document["edges"]:
             graph.add_edge(edge["caller"], edge["callee"], key=edge["kind"], **edge)
         return graph
+
+    def self_check(self) -> None:
+        """Raise AssertionError where counts do not add up. For tests."""
+        assert self.failed_traces <= self.traces
+        assert self.fragments <= self.traces
+        assert (self.first_ns is None) == (self.last_ns is None)
+        assert self.first_ns is None or self.last_ns is None or self.first_ns <= self.last_ns
+        for edge, counts in self.edges.items():
+            assert 0 <= counts.errors <= counts.calls <= counts.attempts, edge
+            assert 0 <= counts.failed_attempts <= counts.attempts, edge
+            assert max(counts.with_caller, counts.with_callee) <= counts.calls, edge
+            assert counts.with_caller + counts.with_callee >= counts.calls, edge
+            assert counts.client.count <= counts.with_caller, edge
+            assert counts.server.count <= counts.with_callee, edge
+            assert counts.statuses.total() <= counts.calls, edge
+        for party, received in self.workloads.items():
+            assert 0 <= received.failed <= received.received, party
+            assert received.entered_by.total() <= received.entered, party
+        assert sum(seen.count for seen in self.shapes.values()) <= self.traces
+        assert all(seen.count > 0 and len(seen.periods) == len(shape) for shape, seen in self.shapes.items())
 
     def to_dataframe(self, rows: Literal["edges", "nodes", "failing_hops"] = "edges") -> pandas.DataFrame:
         """The edges of the graph, its nodes, or the failing hops as a pandas DataFrame, a row each.
@@ -162,7 +205,13 @@ def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph
 
     Contexts, which take time and room, are counted for the view that shows them.
     """
-    found = hops(forest)
+    return count_hops(hops(forest), group_by=group_by, view=view)
+
+
+@checked
+def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
+    """The same of hops that are found already."""
+    forest = found.forest
     entered = entries(found)
     sides = grouped(found, group_by)
     spans = forest.spans
@@ -192,7 +241,7 @@ def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph
         traits=count_traits(sides.hops, failures.started),
         contexts=count_contexts(sides, entered) if view == "tree" else None,
         notes=notes,
-    )
+    ).bounded()
 
 
 def _merge_edges(mine: dict[EdgeKey, EdgeCounts], theirs: dict[EdgeKey, EdgeCounts]) -> None:

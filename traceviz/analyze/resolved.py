@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import cached_property
 from typing import NamedTuple
 
 from traceviz import when
-from traceviz.analyze.conditions import PairCounts
+from traceviz.analyze.conditions import PairCounts, Values, add_values
 from traceviz.analyze.edges import EdgeCounts, WorkloadCounts
 from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.report import Report
@@ -105,13 +105,12 @@ class Resolved:
         return merged
 
     @cached_property
-    def traits(self) -> dict[tuple[str | None, str, str, str], dict[str, Counter[bool]]]:
-        """Calls by caller, callee, side and trait: value ▸ how many calls with and without a failure."""
-        merged: dict[tuple[str | None, str, str, str], dict[str, Counter[bool]]] = defaultdict(dict)
-        for key, counts in self.report.traits.items():
+    def traits(self) -> dict[tuple[str | None, str, str, str], Values]:
+        """Values by caller, callee, side and trait, with how many calls in which a failure started and others."""
+        merged: dict[tuple[str | None, str, str, str], Values] = defaultdict(dict)
+        for key, values in self.report.traits.items():
             caller = None if key.caller is None else self.names[key.caller]
-            values = merged[caller, self.names[key.callee], key.side, key.trait]
-            values[key.value] = values.get(key.value, Counter()) + counts
+            add_values(merged[caller, self.names[key.callee], key.side, key.trait], values)
         return merged
 
     def calls_received(self, callers: list[str], callee: str, *, from_outside: bool) -> int:

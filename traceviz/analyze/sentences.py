@@ -23,19 +23,26 @@ def sentence(row: FailingHop, of_calls: int, of_traces: int, ends: Mapping[str, 
     who = f"{callers} → {row['callee']}" if callers else f"requests to {row['callee']}"
     failed = f"{percent(row['calls'] / of_calls)} of {of_calls} calls" if of_calls else counted(row["calls"], "call")
     who = who if of_calls == 1 else f"{who}: {failed}"
-    answered = " or ".join(status for status in row["statuses"] if status != "0")
+    answered = " or ".join(status for status in row["statuses"] if not _says_nothing_wrong(status))
     answers = f" with {answered}" if answered else " without an answer" if "0" in row["statuses"] else ""
     meaning = catalogue()[row["reason"]].explanation.split("\n")[0].rstrip(".")
     flags = f" ({', '.join(row['flags'])})" if row["flags"] else ""
     parts = [f"{who} failed{answers}: {meaning[0].lower()}{meaning[1:]}{flags}."]
-    if row["reason"] in ("timeout", "client-gone") and row["blame"] not in (None, row["callee"]):
+    if row["where"] == "callee" and row["blame"] not in (None, row["callee"]):
         parts.append(f"{row['blame']} held the time.")
     for trait, shared in row["concentrated_in"].items():
         parts.append(f"{percent(shared['share'])} of the failing calls have {trait} {shared['value']}.")
     parts.append(_felt(row) if of_traces > 1 else _felt_in_one(row))
-    look_at = LOOK_AT[row["reason"]].format(**ends)
+    # Where a user left, somebody had kept that user waiting.
+    kept_waiting = row["reason"] == "client-gone" and row["where"] == "callee"
+    look_at = ("what {blame} was doing" if kept_waiting else LOOK_AT[row["reason"]]).format(**ends)
     parts.append(f"Look at {look_at}" if look_at.endswith("?") else f"Look at {look_at}.")
     return " ".join(parts)
+
+
+def _says_nothing_wrong(status: str) -> bool:
+    """Whether a failed call's status is not what was wrong with it: none came, or the callee's half was content."""
+    return status in ("0", "grpc 0") or (status.isdecimal() and int(status) < 400)
 
 
 def _felt(row: FailingHop) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from traceviz import envoy
+from traceviz.analyze.beginnings import STARTS, Start, beginnings
 from traceviz.analyze.edges import flag_labels, status_labels
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.reasons import Reason, Signs, reason
@@ -58,8 +59,8 @@ class Failure(NamedTuple):
 
     `above` indexes the shape, -1 where the hop above did not fail with it; then `top` says what became of the
     failure: the "user" got it, the caller "absorbed" it, or the trace is "torn" there; and `path` are the callers
-    from the entry down. `answered`: the callee reported a half of this call. `fate` "retried" means that a later
-    attempt of the same call succeeded.
+    from where its tree `begins` down. `answered`: the callee reported a half of this call. `fate` "retried" means that
+    a later attempt of the same call succeeded.
     """
 
     above: int
@@ -73,6 +74,7 @@ class Failure(NamedTuple):
     fate: Fate
     answered: bool
     top: Top
+    begins: Start | None
     path: tuple[Party, ...]
     calls: int
 
@@ -199,6 +201,8 @@ class _Judge:
         # The nearest hop above that is not far from the top: of long ways both ends are climbed, and not the middle.
         deep = depths(hops.up)[0] > LONGEST_PATH // 2
         self._high = climb(np.where(deep, hops.up, np.arange(len(hops))))
+        top = climb(np.where(hops.up >= 0, hops.up, np.arange(len(hops))))
+        self._begins = beginnings(hops, entries).start[top]
 
     def _tries_of(self, failed: Rows) -> dict[int, list[int]]:
         """The attempts' own spans, by head."""
@@ -226,20 +230,29 @@ class _Judge:
         tries = self._tries.get(head, [])
         callers = [head, *tries] if head >= 0 else []
         halves = [half] if half >= 0 else []
-        spoke = callers + halves
+        spoke = callers + halves + self._around(hop)
         types = self.spans.tag("error_type")
         return Signs(
             caller_flags=frozenset().union(*(self._flags(row) for row in callers)) - {"DI", "URX"},
             callee_flags=frozenset().union(*(self._flags(row) for row in halves)) - {"DI", "URX"},
             answered=half >= 0,
             callee_failed=half >= 0 and bool(outcomes.failed[half]),
-            status=max((int(outcomes.status[row]) for row in spoke), default=-1),
+            status=max((int(outcomes.status[row]) for row in callers + halves), default=-1),
             grpc=frozenset(int(outcomes.grpc[row]) for row in spoke) - {-1},
             error_types=frozenset(self.spans.texts[int(types[row])] for row in spoke) - {""},
             gave_up=bool(hops.failed[hop] and 0 <= hops.client_ns[hop] < hops.server_ns[hop] - SLACK_NS),
-            marked=head >= 0 and bool(self.spans.error[head]),
+            marked=head >= 0 and bool(self.spans.error[[head, *self._around(hop)]].any()),
             from_user=bool(self.entries.user_root[hop]) and (head < 0 or bool(self.entries.listener[hop])),
         )
+
+    def _around(self, hop: int) -> list[int]:
+        """The program's own client span around a call, where it says more than the proxy or the inner span: that one
+        went well, or was left without an answer."""
+        head, outer = int(self.hops.caller_row[hop]), int(self.hops.outer_row[hop])
+        if outer < 0:
+            return []
+        left = self.outcomes.status[head] == 0 or bool(self._flags(head) & {"DC", "DR"})
+        return [outer] if left or not self.outcomes.failed[head] else []
 
     def failure(self, hop: int, retried: bool, linked: bool, notes: Notes) -> Failure:
         """The hop as a node of its trace's shape, without its place in it."""
@@ -265,6 +278,7 @@ class _Judge:
             fate="retried" if retried else "failed",
             answered=bool(hops.callee_row[hop] >= 0),
             top=top,
+            begins=None if linked else STARTS[int(self._begins[hop])],
             path=() if linked else self._path(hop, notes),
             calls=1,
         )

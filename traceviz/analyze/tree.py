@@ -13,7 +13,7 @@ from traceviz.analyze.critical import Sections, critical_path
 from traceviz.analyze.edges import protocol_labels, status_labels
 from traceviz.analyze.entries import entries
 from traceviz.analyze.operations import operation_labels
-from traceviz.analyze.report import report
+from traceviz.analyze.report import count_hops
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.self_time import self_times
 from traceviz.analyze.shapes import count_shapes
@@ -27,6 +27,7 @@ from traceviz.reconstruct import Forest
 from traceviz.roles import Role
 from traceviz.spans import Ints, Kind, Rows
 from traceviz.verdict import Outcomes
+from traceviz.when import rfc3339
 
 SpanRole = Literal["caller", "attempt", "callee", "program"]
 SpanKind = Literal["internal", "server", "client", "producer", "consumer"]
@@ -54,12 +55,12 @@ _ROLES: dict[int, SpanRole] = {
 
 def tree_document(forest: Forest, asked: Asked, reading: Notes) -> TreeDocument:
     """The document of `traceviz tree -o json`, of a forest of one trace; `reading` was noted when it was read."""
-    counted = report(forest)
+    found = hops(forest)
+    counted = count_hops(found)
     counted.asked = asked
     counted.notes.merge(reading)
     resolved = Resolved(counted)
     failing = failing_hops(resolved)
-    found = hops(forest)
     tree = call_tree(found)
     broken = _broken(found, resolved, failing)
     proving = proofs(tree)
@@ -67,8 +68,11 @@ def tree_document(forest: Forest, asked: Asked, reading: Notes) -> TreeDocument:
     begin_ns, end_ns = (int(instants[0]) for instants in extents(forest))
     proof_of_broken = {row for hop in broken for row in proving[hop]}
     trace_id = forest.spans.trace_ids[0]
+    head = resolved.head("tree")
+    if begin_ns > 0:  # clocks corrected, as every start in the lists counts from it
+        head["window"] = {"from": rfc3339(begin_ns), "to": rfc3339(end_ns)}
     return {
-        **resolved.head("tree"),
+        **head,
         "trace_id": trace_id,
         "duration_ms": (end_ns - begin_ns) / 1e6,
         "spans": _spans(tree, resolved, sections, proof_of_broken, begin_ns),
@@ -182,6 +186,7 @@ def _calls(
         "gap": hops.gap_ns.tolist(),
         "self": own_times(hops).tolist(),
         "attempts": hops.attempts.tolist(),
+        "failed_attempts": hops.failed_attempts.tolist(),
         "status": status.tolist(),
         "protocol": protocol.tolist(),
     }
@@ -206,6 +211,7 @@ def _calls(
                 "gap_ms": _ms(columns["gap"][hop]),
                 "self_ms": _ms(columns["self"][hop]),
                 "attempts": columns["attempts"][hop],
+                "failed_attempts": columns["failed_attempts"][hop],
                 "error": failed[hop],
                 "status": statuses[columns["status"][hop]] or None,
                 "flags": sorted(set[str]().union(*(flags[row_flags[proof]] for proof in proving[hop]))),

@@ -18,7 +18,7 @@ from traceviz.analyze.report import report as count_all
 from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import access
-from traceviz.documents import AnyDocument, ErrorsDocument, GraphDocument
+from traceviz.documents import AnyDocument, DoctorDocument, ErrorsDocument, GraphDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.loading import INTERRUPTED
@@ -26,6 +26,7 @@ from traceviz.notes import NoteDocument
 from traceviz.render import FORMATS, format_of_file, notes_on, render
 from traceviz.render.arrangement import AS_USUAL, Arrangement, read_arrangement
 from traceviz.render.text import UNCUT, notes_text
+from traceviz.render.words import clean
 from traceviz.target import open_target
 from traceviz.wanted import read_wanted
 
@@ -70,6 +71,9 @@ class Delivery:
         if self._file is not None:
             _write(self._file, product)
         else:
+            if self._format == "csv" and isinstance(product, str) and sys.stdout.isatty():
+                # Cells have the letters that strangers wrote, which is for programs: a terminal obeys some of them.
+                product = "\n".join(clean(line) for line in product.split("\n"))
             # Data is UTF-8 wherever it goes; what a terminal shows is in its own encoding.
             echo(product.encode() if isinstance(product, str) and self._format not in TABLES else product)
         if not self.quiet:
@@ -99,7 +103,7 @@ class Delivery:
 class Product(NamedTuple):
     """A document, the rows that `--fail-on` judges, and how it is drawn."""
 
-    document: GraphDocument | ErrorsDocument
+    document: GraphDocument | ErrorsDocument | DoctorDocument
     rows: Sequence[Mapping[str, Any]]
     drawing: Mapping[str, Any] = MappingProxyType({})
 
@@ -130,7 +134,10 @@ class Run(Delivery):
         self.deliver(product.document, product.rows, **product.drawing)
 
     def deliver(
-        self, document: GraphDocument | ErrorsDocument, rows: Sequence[Mapping[str, Any]], **drawing: Any
+        self,
+        document: GraphDocument | ErrorsDocument | DoctorDocument,
+        rows: Sequence[Mapping[str, Any]],
+        **drawing: Any,
     ) -> None:
         """Write the product, say the notes, and judge `--fail-on`."""
         self.write(document, **drawing)
@@ -140,7 +147,7 @@ class Run(Delivery):
         """Whether `--fail-on` holds for a row; then that is said."""
         held = [row for row in rows if self._fail_on and self._fail_on.holds(row)]
         if held and self._fail_on:
-            first = f"{held[0]['caller'] or 'outside'} → {held[0]['callee']}"
+            first = held[0].get("code") or f"{held[0]['caller'] or 'outside'} → {held[0]['callee']}"
             say(f"--fail-on {self._fail_on.text!r} holds for {len(held)} of {len(rows)} rows, first {first}")
         return bool(held)
 

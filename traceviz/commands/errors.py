@@ -11,7 +11,7 @@ from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.documents import FailingHop
-from traceviz.options import judgement, output, planes, rows, selection, watching
+from traceviz.options import joining, judgement, output, planes, rows, selection, watching
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -20,6 +20,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @selection
 @output(FORMATS)
 @planes
+@joining
 @rows
 @judgement
 @watching

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from traceviz import fetching, verbosity
+from traceviz.commands.context_selection import leave_out_context_selection
 from traceviz.commands.delivery import say_notes
 from traceviz.commands.streams import say
 from traceviz.commands.waiting import overseen
@@ -38,7 +38,8 @@ def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any)
     traceviz errors day.jsonl.gz
     """
     if resume:
-        _leave_out_what_the_context_asks_for(options)
+        # It goes on with what it was begun with, and only the user can want something else.
+        leave_out_context_selection(options)
     to = access(options)
     targets = options.pop("targets")
     if any(not target.startswith(("http://", "https://")) for target in targets) or len(targets) > 1:
@@ -65,11 +66,3 @@ def fetch(file: str, resume: bool, anonymize: bool, quiet: bool, **options: Any)
         say_notes(fetched.notes.documents())
     if fetched.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
-
-
-def _leave_out_what_the_context_asks_for(options: dict[str, Any]) -> None:
-    """A fetch goes on with what it was begun with, and only the user can want something else: not a context."""
-    ctx = click.get_current_context()
-    for name in ("service", "since", "limit"):
-        if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-            options[name] = None

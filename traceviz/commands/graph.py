@@ -16,7 +16,7 @@ from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.documents import Context, Edge, GraphDocument
-from traceviz.options import judgement, output, planes, rows, selection, watching
+from traceviz.options import joining, judgement, output, planes, rows, selection, watching
 from traceviz.render.labels import check as check_labels
 
 FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid", "nodegraph", "cytoscape")
@@ -26,6 +26,7 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid"
 @selection
 @output(FORMATS)
 @planes
+@joining
 @rows
 @judgement
 @watching

@@ -72,6 +72,11 @@ class Rounds(Run):
         self._interval_ns = parse_duration(every)
         if self._interval_ns < _SHORTEST_NS:
             raise UsageError("--watch is shorter than 100ms", "Give it time: --watch 30s")
+        if self.wanted.join_requests:
+            raise UsageError(
+                "--watch counts traces as they come, and --join-requests looks at all of them first",
+                "Leave one of them out",
+            )
         if any(not target.startswith(("http://", "https://")) for target in self.targets) or len(self.targets) > 1:
             raise UsageError("--watch follows one Jaeger, and a file was named", "Files do not go on: no --watch")
         if self._file is None and self._format not in _STREAMS:

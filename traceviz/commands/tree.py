@@ -8,14 +8,14 @@ import re
 from typing import Any, Literal
 
 import click
-from click.core import ParameterSource
 
+from traceviz.commands.context_selection import leave_out_context_selection
 from traceviz.commands.delivery import Delivery
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned
 from traceviz.errors import UsageError
 from traceviz.one_trace import Choice, chosen_trace, named_trace
-from traceviz.options import output, planes, selection
+from traceviz.options import joining, output, planes, selection
 from traceviz.sources.files import STDIN
 from traceviz.sources.names import shown
 from traceviz.trace_name import TraceName, read_trace_name
@@ -26,6 +26,7 @@ _HOW_TO_NAME = (
     "Give its id, the start of it, or the URL of its page in Jaeger; or a file that holds one trace; or say --failing "
     "or --slowest"
 )
+_TOO_LONG = re.compile(r"[0-9a-f]{33,}", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -34,6 +35,7 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORE
 @selection
 @output(FORMATS)
 @planes
+@joining
 @click.option("--failing", is_flag=True, help="The newest trace that failed for its user, else one with a failed call.")
 @click.option("--slowest", is_flag=True, help="The trace that took longest.")
 @click.option("--spans", is_flag=True, help="Every span, instead of one line or box for each call.")
@@ -84,7 +86,10 @@ def _named(first: str | None, choice: Choice, options: dict[str, Any]) -> TraceN
     """The trace that the first argument names; where it names none it is the first target. Of a trace's page the
     Jaeger is the target, or where links lead to from files."""
     name = None if first is None else read_trace_name(first)
+    others = [other for other in options["targets"] if not os.path.lexists(other) and read_trace_name(other)]
     if name is None:
+        if others:
+            raise UsageError(f"{shown(others[0])} names a trace, and does not stand first", "traceviz tree TRACE FILE…")
         if first is not None:
             _check_target(first)
             options["targets"] = (first, *options["targets"])
@@ -94,12 +99,17 @@ def _named(first: str | None, choice: Choice, options: dict[str, Any]) -> TraceN
             f"{shown(first or '')} names a trace, and --{choice} chooses one",
             "Leave one of them out; a file of that name is ./NAME",
         )
+    if others:
+        raise UsageError(
+            f"{shown(first or '')} names a trace, and {shown(others[0])} another one", "A tree is of one trace"
+        )
     if name.url is not None:
         if not options["targets"]:
             options["targets"] = (name.url,)
         else:
             options["ui_url"] = options["ui_url"] or name.url
-    _leave_out_what_the_context_selects(options)
+    # A trace that is named is meant whoever takes part in it, and whenever it was.
+    leave_out_context_selection(options)
     return name
 
 
@@ -108,17 +118,11 @@ def _check_target(text: str) -> None:
     is_target = text == STDIN or text.startswith(("http://", "https://")) or os.path.lexists(text)
     if is_target or glob.has_magic(text):
         return
+    if _TOO_LONG.fullmatch(text):
+        raise UsageError(f"{shown(text)} is no trace id: it has {len(text)} hex digits, and ids have 32 or 16")
     if _REQUEST_ID.fullmatch(text):
         raise UsageError(
             f"{shown(text)} is no trace id",
             f"It looks like a request id of Envoy: traceviz tree --slowest --tag guid:x-request-id={text}",
         )
     raise UsageError(f"{shown(text)} is neither the id of a trace nor a file", _HOW_TO_NAME)
-
-
-def _leave_out_what_the_context_selects(options: dict[str, Any]) -> None:
-    """A trace that is named is meant whoever takes part in it, and whenever it was."""
-    ctx = click.get_current_context()
-    for option in ("service", "since", "limit"):
-        if ctx.get_parameter_source(option) is ParameterSource.DEFAULT_MAP:
-            options[option] = None

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from traceviz.documents import (
     AnyDocument,
+    DoctorDocument,
     ErrorsDocument,
     GraphDocument,
     OperationsDocument,
@@ -21,6 +22,7 @@ from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.contexts_picture import contexts_picture
 from traceviz.render.contexts_text import contexts_text
 from traceviz.render.cytoscape import cytoscape
+from traceviz.render.doctor_text import doctor_text
 from traceviz.render.dot import dot
 from traceviz.render.export import main_list, to_csv, to_json
 from traceviz.render.labels import DEFAULT
@@ -112,6 +114,8 @@ def render(
         return to_csv(document, arranged)
     if "failing_hops" in document:
         return errors_text(cast(ErrorsDocument, document), width, color, format == "wide", arranged)
+    if "findings" in document:
+        return doctor_text(cast(DoctorDocument, document), width, color, format == "wide", arranged)
     if "services" in document:
         return services_table(cast(ServicesDocument, document), width, color, format == "wide", arranged)
     if "operations" in document:

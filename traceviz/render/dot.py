@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from traceviz.render.dot_words import (
     FONT,
@@ -33,6 +34,9 @@ _SHAPES = {
     "external": "box",
     "unknown": "box",
 }
+#: What a straight edge is worth. The frame around all nodes pulls them together with 128 for the whole, which bent the
+#: edges of large graphs into one bundle.
+STRAIGHTNESS = 100
 #: Room in points between the words of a node and its border, by shape: slanted sides need more.
 _MARGINS = {"cds": "0.2,0.14", "cylinder": "0.16,0.12", "component": "0.2,0.1"}
 
@@ -44,37 +48,52 @@ def dot(picture: Picture) -> str:
     edges upwards after the layout, and only what the whole graph says is certain to stay clear of them.
     """
     colours = picture.palette
-    words = attributes({"fontname": FONT, "fontsize": TEXT_SIZE, "fontcolor": colours.ink, "target": "_blank"})
+    text: dict[str, object] = {
+        "fontname": FONT,
+        "fontsize": TEXT_SIZE,
+        "fontcolor": colours.ink,
+        "target": "_blank",
+    }
     below = foot(picture.legend, picture.left_out, colours)
     around = {"label": below, "labelloc": "b", "labeljust": "l", "peripheries": 0, "margin": 8}
     lines = [
         "digraph traceviz {",
         f"  graph {attributes(_graph_attributes(picture))}",
-        f"  node {words}",
-        f"  edge {words}",
+        f"  node {attributes(text)}",
+        f"  edge {attributes({**text, 'weight': STRAIGHTNESS})}",
         "  subgraph cluster_picture {",
         f"    graph {attributes(around)}",
     ]
     if picture.message:
         message = table([line(text, NAME_SIZE, colours.ink, index == 0) for index, text in enumerate(picture.message)])
         lines.append(f"    N0 {attributes({'shape': 'plaintext', 'label': message})}")
-    for node in picture.nodes:
+    nodes, edges = _in_order(picture)
+    for node in nodes:
         if node.frame is None:
             lines.append(f"    {node.id} {attributes(_node(node, colours))}")
         if node.entry:
             lines.append(f"    I{node.id} {attributes(_entry(node, colours))}")
     for number, frame in enumerate(sorted({node.frame for node in picture.nodes if node.frame is not None}), 1):
         lines += [f"    subgraph cluster_frame{number} {{", f"      graph {attributes(_frame(frame, colours))}"]
-        for node in picture.nodes:
+        for node in nodes:
             if node.frame == frame:
                 lines.append(f"      {node.id} {attributes(_node(node, colours))}")
         lines.append("    }")
-    for node in picture.nodes:
+    for node in nodes:
         if node.entry:
             lines.append(f"    I{node.id} -> {node.id} {attributes(_entry_edge(node, colours))}")
-    for edge in picture.edges:
+    for edge in edges:
         lines.append(f"    {edge.tail} -> {edge.head} {attributes(_edge(edge, colours))}")
     return "\n".join([*lines, "  }", "}", ""])
+
+
+def _in_order(picture: Picture) -> tuple[Sequence[PictureNode], Sequence[PictureEdge]]:
+    """Nodes and edges in the order that puts the first ones of a tree to its top or its left: where a tree grows to the
+    right engines stack what they read from the bottom to the top."""
+    is_tree = len({edge.head for edge in picture.edges}) == len(picture.edges)
+    if is_tree and picture.direction == "LR":
+        return picture.nodes[::-1], picture.edges[::-1]
+    return picture.nodes, picture.edges
 
 
 def _graph_attributes(picture: Picture) -> dict[str, object]:
@@ -176,6 +195,8 @@ def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
         "color": f"{line}:{colours.background}:{line}" if edge.marks else line,
         "penwidth": round(strand, 2) if edge.marks else edge.width,
         "arrowhead": head if edge.health == "healthy" else f"{head}tee",
+        "dir": "both" if edge.joined else None,
+        "arrowtail": "odot" if edge.joined else None,
         "arrowsize": round(0.6 + edge.width / 25, 2),
         "label": _edge_label(edge, colours),
         "labeltooltip": edge.tooltip,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from traceviz.documents import AnyDocument, TreeCall, TreeSpan
+from traceviz.documents import AnyDocument, Finding, TreeCall, TreeSpan
 from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.words import REPLACEMENT
 from traceviz.rows import value
@@ -67,6 +67,7 @@ ERRORS_COLUMNS: tuple[str, ...] = (
     "request_ids",
     "links",
 )
+DOCTOR_COLUMNS: tuple[str, ...] = tuple(Finding.__annotations__)
 SERVICES_COLUMNS: tuple[str, ...] = ("name", "node")
 OPERATIONS_COLUMNS: tuple[str, ...] = ("service", "name", "kind")
 TREE_COLUMNS: tuple[str, ...] = tuple(TreeSpan.__annotations__)
@@ -85,6 +86,7 @@ _COLUMNS = {
     "contexts": CONTEXT_COLUMNS,
     "edges": GRAPH_COLUMNS,
     "failing_hops": ERRORS_COLUMNS,
+    "findings": DOCTOR_COLUMNS,
     "spans": TREE_COLUMNS,
     "services": SERVICES_COLUMNS,
     "operations": OPERATIONS_COLUMNS,

@@ -72,4 +72,5 @@ def lines(edge: Edge, columns: Sequence[str]) -> list[str]:
         text = column.text(edge)
         if text is not None:
             parts.setdefault(column.line, []).append(text)
-    return [" · ".join(parts[line]) for line in sorted(parts)]
+    said = [" · ".join(parts[line]) for line in sorted(parts)]
+    return [*said, f"{count(edge['joined'])} joined"] if edge.get("joined") else said

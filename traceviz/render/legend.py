@@ -40,6 +40,8 @@ class ShownEdge(Protocol):
     @property
     def style(self) -> str: ...
     @property
+    def joined(self) -> bool: ...
+    @property
     def marks(self) -> tuple[Mark, ...]: ...
 
 
@@ -72,6 +74,8 @@ def legend(
     styles = {edge.style for edge in edges}
     add("dashed" in styles, "- - ►", colours.ink, "callee never reached, or not seen")
     add("dotted" in styles, "· · >", colours.ink, "asynchronous, through a queue")
+    joined = any(edge.joined for edge in edges)
+    add(joined, "o──►", colours.ink, "joined: the caller lost the tracing headers, and the trace was torn here")
     add(any(node.unseen for node in nodes), "- -", colours.ink, "dashed border: no spans of its own")
     kinds = {node.kind for node in nodes}
     for kind, text in _SHAPES.items():

@@ -78,7 +78,8 @@ class PictureNode:
 
 @dataclass(frozen=True, slots=True)
 class PictureEdge:
-    """An edge between the nodes with the ids `tail` and `head`; `width` is in points and grows with calls."""
+    """An edge between the nodes with the ids `tail` and `head`; `width` is in points and grows with calls. `joined`
+    says that some of its calls began a trace of their own and were put into their place."""
 
     id: str
     tail: str
@@ -91,6 +92,7 @@ class PictureEdge:
     marks: tuple[Mark, ...]
     tooltip: str
     link: str | None
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,7 @@ def _edges(
                 marks=tuple(own_marks),
                 tooltip=edge_tooltip(edge, own_marks, unseen),
                 link=example_link(page, own_marks, [edge]),
+                joined=bool(edge.get("joined")),
             )
         )
     return tuple(drawn)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from traceviz.documents import Context, Edge, FailingHop, Operation, Service, TreeCall, TreeSpan
+from traceviz.documents import Context, Edge, FailingHop, Finding, Operation, Service, TreeCall, TreeSpan
 from traceviz.render.words import count, keys, name, share, shorten
 from traceviz.rows import Fields, Row, value
 
@@ -21,7 +21,7 @@ LEAST_NAME = 12
 SHORTEST_NAME = 6
 UNKNOWN = "–"
 
-_FIELDS = [Fields(kind) for kind in (Edge, Context, FailingHop, Service, Operation, TreeSpan, TreeCall)]
+_FIELDS = [Fields(kind) for kind in (Edge, Context, FailingHop, Finding, Service, Operation, TreeSpan, TreeCall)]
 #: Fractions, which people read as percents.
 _SHARES = ("error_rate", "explains", "share", "self_share")
 

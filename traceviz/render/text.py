@@ -10,7 +10,15 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from traceviz.documents import ErrorsDocument, FailingHop, GraphDocument, Head, OperationsDocument, ServicesDocument
+from traceviz.documents import (
+    Document,
+    ErrorsDocument,
+    FailingHop,
+    GraphDocument,
+    Head,
+    OperationsDocument,
+    ServicesDocument,
+)
 from traceviz.notes import NoteDocument
 from traceviz.render import table
 from traceviz.render.arrangement import AS_USUAL, Arrangement
@@ -66,20 +74,20 @@ def graph_table(
         "× " if edge["failing_hop"] else "- " if never_seen(edge, nodes.get(edge["callee"])) else "  " for edge in edges
     ]
     styles = [_STYLES[health(edge["error_rate"])] if edge["errors"] else "" for edge in edges]
-    columns = _columns(arranged, table.GRAPH, GRAPH_COLUMNS if wide else None)
+    columns = columns_shown(arranged, table.GRAPH, GRAPH_COLUMNS if wide else None)
     if not arranged.headings:
-        return _bare(edges, columns, styles, color)
+        return bare_rows(edges, columns, styles, color)
     width = max(width, NARROWEST)
     lines = graph_head(document, width)
     if not edges:
         said = [] if document["nodes"] else nothing_found(document)
         said += [f"{name(node['name'])}: no calls to or from it were seen" for node in document["nodes"]]
         return written([*lines, *sentences(said, width)], width, color)
-    lines += _table(edges, columns, UNCUT if wide else width, marks, styles)
+    lines += rows_shown(edges, columns, UNCUT if wide else width, marks, styles)
     return written([*lines, *_signs_explained(document, width)], width, color)
 
 
-def _columns(
+def columns_shown(
     arranged: Arrangement, usual: Sequence[table.Column], every: Sequence[str] | None
 ) -> tuple[table.Column, ...]:
     """The columns to show, where `every` are those of `wide`, None where it is not asked for."""
@@ -90,7 +98,7 @@ def _columns(
     return tuple(usual)
 
 
-def _table(
+def rows_shown(
     rows: Sequence[Row],
     columns: Sequence[table.Column],
     width: int,
@@ -106,7 +114,7 @@ def _table(
     return lines
 
 
-def _bare(rows: Sequence[Row], columns: Sequence[table.Column], styles: Sequence[str], color: bool) -> str:
+def bare_rows(rows: Sequence[Row], columns: Sequence[table.Column], styles: Sequence[str], color: bool) -> str:
     """Rows alone, in which nothing is cut or left out."""
     laid = table.lay_out(rows, table.bare(columns), UNCUT, [""] * len(rows), styles)
     return written(laid.rows, UNCUT, color)
@@ -130,7 +138,7 @@ def sentences(texts: Sequence[str], width: int, style: str = "") -> list[Text]:
     return [line for text in texts for line in wrapped(text, width, style, after="  ")]
 
 
-def graph_head(document: GraphDocument | ErrorsDocument, width: int) -> list[Text]:
+def graph_head(document: Document, width: int) -> list[Text]:
     """Where the traces came from, of which time they are, and how many were read."""
     counts = document["counts"]
     read = [counted(counts["traces"], "trace"), counted(counts["spans"], "span")]
@@ -193,10 +201,10 @@ def _list(
     color: bool,
     arranged: Arrangement,
 ) -> str:
-    rows, columns, plain = arranged.ordered(rows), _columns(arranged, usual, None), [""] * len(rows)
+    rows, columns, plain = arranged.ordered(rows), columns_shown(arranged, usual, None), [""] * len(rows)
     if not arranged.headings:
-        return _bare(rows, columns, plain, color)
-    return written([*head, *_table(rows, columns, width, plain, plain)], width, color)
+        return bare_rows(rows, columns, plain, color)
+    return written([*head, *rows_shown(rows, columns, width, plain, plain)], width, color)
 
 
 def errors_text(
@@ -210,14 +218,14 @@ def errors_text(
     """
     rows = arranged.ordered(document["failing_hops"])
     styles = ["bold red" if row["failed_traces"] else "yellow" for row in rows]
-    columns = _columns(arranged, table.ERRORS, ERRORS_COLUMNS if wide else None)
+    columns = columns_shown(arranged, table.ERRORS, ERRORS_COLUMNS if wide else None)
     if not arranged.headings:
-        return _bare(rows, columns, styles, color)
+        return bare_rows(rows, columns, styles, color)
     width = max(width, NARROWEST)
     lines = graph_head(document, width)
     if not rows:
         return written([*lines, Text(), *wrapped(_nothing_failed(document), width, "green")], width, color)
-    lines += _table(rows, columns, UNCUT if wide else width, [""] * len(rows), styles)
+    lines += rows_shown(rows, columns, UNCUT if wide else width, [""] * len(rows), styles)
     if wide or arranged.columns:
         return written(lines, width, color)
     if not document["counts"]["failed_traces"]:

@@ -36,6 +36,8 @@ def edge_tooltip(edge: Edge, marks: Sequence[Mark], unseen: bool) -> str:
     lines.append(f"{counted(edge['calls'], 'call')}{rate}, {_errors(edge['errors'], edge['error_rate'])}")
     if edge["attempts"] != edge["calls"]:
         lines.append(f"{counted(edge['attempts'], 'attempt')}, {count(edge['failed_attempts'])} failed")
+    if joined := edge.get("joined"):
+        lines.append(f"{counted(joined, 'call')} began a trace of {'its' if joined == 1 else 'their'} own; joined")
     if edge["unanswered"]:
         lines.append(f"{count(edge['unanswered'])} calls never reached the callee, as far as its spans tell")
     lines.append(f"{edge['kind']}, {edge['protocol'] or 'protocol not known'}, seen from {_SEEN[edge['seen_from']]}")

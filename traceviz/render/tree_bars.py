@@ -85,19 +85,22 @@ def _cells(on: Axis, interval: Interval) -> tuple[int, int]:
 
 
 def scale(on: Axis) -> str:
-    """`│0 ms      │100 ms    │200 ms    254 ms│`: round times, as many as have room, and the end."""
+    """`│0 ms      │100 ms    │200 ms    254 ms│`: the end, and as many round times before it as have room."""
     whole = on.end_ms - on.begin_ms
     if whole <= 0:
         return f"{TICK}0 ms"[: on.cells]
+    end = millis(on.end_ms) + TICK
+    room = on.cells - len(end) - 1
+    if room < len(f"{TICK}0 ms"):
+        end, room = "", on.cells
     step = _step(whole * APART / on.cells)
     line = ""
     for number in range(math.ceil(on.begin_ms / step), math.floor(on.end_ms / step) + 1):
         words = TICK + millis(number * step)
         at = math.floor(on.position(number * step) + 1e-6)
-        if at >= len(line) and at + len(words) <= on.cells:
+        if at >= len(line) and at + len(words) <= room:
             line = line.ljust(at) + words
-    end = millis(on.end_ms) + TICK
-    return line + end.rjust(on.cells - len(line)) if len(line) + 1 + len(end) <= on.cells else line
+    return line + end.rjust(on.cells - len(line)) if end else line
 
 
 def _step(least: float) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.cells import cell_len
-from rich.text import Text
+from rich.text import Span, Text
 
 from traceviz.render import table
+from traceviz.render.telling_apart import Names
 from traceviz.render.text import UNCUT
 from traceviz.render.tree_bars import EIGHTHS, FOLDED, GAP, LATE, OWN, UNSEEN, WAITING, axis, bar, folded_bar, scale
 from traceviz.render.tree_folding import Entry
@@ -20,14 +21,19 @@ from traceviz.render.words import name, shorten
 BROKE, FAILED, AGAIN, TOWARDS = "×►", "×", "↻", " → "
 #: Guides as they go on below a line.
 _GO_ON = str.maketrans("├┣└┗─━╌╍", "││      ")
-#: The least columns that names and bars get; what bars keep where names need more; the most they get.
-LEAST_NAMES, LEAST_BAR, FAIR_BAR, MOST_BAR = 24, 12, 18, 120
+#: The least columns that names and bars get; what bars keep where names have to be cut all the same; the most they get.
+LEAST_NAMES, LEAST_BAR, FAIR_BAR, MOST_BAR = 24, 12, 18, 60
+#: However broad the terminal is, operations make names no broader than this.
+MOST_NAMES = 120
 #: No more room than for the guides of this level is given to deeper ones.
 DEEPEST = 24
+#: Guides leave so much to a name, or what it needs.
+LEAST_NAME = 12
 #: An operation is left out where fewer columns than this are left for it.
 LEAST_OPERATION = 10
-#: The most that status and flags get, in a narrow terminal and in a broad one.
-MOST_SIGNS, BROAD, MOST_SIGNS_BROAD = 14, 120, 32
+#: Up to which width status and flags get at most how many columns; beyond, MOST_SIGNS.
+SIGNS = ((50, 8), (119, 14))
+MOST_SIGNS = 32
 
 _FAINT = frozenset((GAP, UNSEEN, FOLDED))
 
@@ -66,31 +72,46 @@ class TreeLines:
         marks = [*map(mark, shown), *(_fold_mark(entry) for entry in entries)]
         self._led = max(map(len, marks)) + 1 if any(marks) else 0
         self._cells = _columns(shown, width)
+        self._apart = Names(each for row in shown for each in (row.name, row.caller) if each is not None)
         self._title = "callee" if shown[0].role is None else "service"
-        left = width - self._led - sum(cell.cells + len(table.GAP) for cell in self._cells)
         enough = LEAST_NAMES + len(table.GAP) + LEAST_BAR
-        if left < enough and len(self._cells) > 1:
-            left += self._cells[1].cells + len(table.GAP)
-            del self._cells[1]
+        for spared, wanted in (("self_ms", enough), ("role", LEAST_NAMES)):
+            if self._left() < wanted:
+                self._cells = [cell for cell in self._cells if cell.title != spared]
+        left = self._left()
         self._names = self._names_of(left) if left >= enough else left
-        self._guides = guides(entries, rows, max(2, (self._names - LEAST_NAMES // 2) // len(SHIFT)))
+        self._guides = guides(entries, rows, self._levels())
         cells = min(left - self._names - len(table.GAP), MOST_BAR) if left >= enough else 0
         self._axis = axis([(row.start_ms, row.end_ms) for row in rows], duration_ms, cells)
         self._bars = self._drawn(children(rows)) if cells else [""] * len(entries)
 
+    def _left(self) -> int:
+        """The room that names and bars have."""
+        return self._width - self._led - sum(cell.cells + len(table.GAP) for cell in self._cells)
+
     def _names_of(self, left: int) -> int:
         """Of the room that names and bars have, what names get: half where they need it with the operations, and more
-        where they do without."""
+        where they do without, or bars can do with less."""
         whole = bare = 0
-        for entry in self._entries:
-            if entry.place is None:
-                continue
-            row, led = self._rows[entry.place], len(SHIFT) * min(entry.depth, DEEPEST)
+        for row in self._shown():
+            led = len(SHIFT) * min(row.depth, DEEPEST)
             operation = telling(row)
             cells = led + cell_len(_named(row))
             bare = max(bare, cells)
             whole = max(whole, cells + (len(table.GAP) + cell_len(operation) if operation else 0))
-        return max(LEAST_NAMES, min(whole, left // 2), min(bare, left - len(table.GAP) - FAIR_BAR))
+        room = left - len(table.GAP)
+        if bare > room - LEAST_BAR:
+            return max(LEAST_NAMES, room - FAIR_BAR)
+        return max(LEAST_NAMES, bare, min(whole, MOST_NAMES, max(left // 2, room - MOST_BAR)))
+
+    def _levels(self) -> int:
+        """How many levels guides show, so that they leave room for the names behind them."""
+        usual = (self._names - LEAST_NAME) // len(SHIFT)
+        deep = [cell_len(_named(row)) for row in self._shown() if row.depth > usual]
+        return max(2, (self._names - min(LEAST_NAME, max(deep, default=LEAST_NAME))) // len(SHIFT))
+
+    def _shown(self) -> Iterator[TreeRow]:
+        return (self._rows[entry.place] for entry in self._entries if entry.place is not None)
 
     def _drawn(self, below: Sequence[Sequence[int]]) -> list[str]:
         """The bar of every entry."""
@@ -121,31 +142,35 @@ class TreeLines:
         return lines
 
     def _line(self, row: TreeRow, number: int, led: str, drawn: str) -> Text:
-        line = Text().append(mark(row).ljust(self._led), style(row)).append(led, "dim")
-        self._name(line, row)
-        line.append("".join(cell.written(cell.texts[number]) for cell in self._cells), style(row))
+        look = style(row)
+        parts = [(mark(row).ljust(self._led), look), (led, "dim"), *self._name(row, self._names - len(led))]
+        parts.append(("".join(cell.written(cell.texts[number]) for cell in self._cells), look))
         if drawn:
-            line.append(table.GAP)
-            for faint, signs in groupby(drawn, key=_FAINT.__contains__):
-                line.append(
-                    "".join(signs), "dim" if faint else "red" if row.error else "bold cyan" if row.critical else "cyan"
-                )
-        line.rstrip()
-        return line
+            parts.append((table.GAP, ""))
+            solid = "red" if row.error else "bold cyan" if row.critical else "cyan"
+            parts += [
+                ("".join(signs), "dim" if faint else solid) for faint, signs in groupby(drawn, _FAINT.__contains__)
+            ]
+        return _line_of(parts)
 
-    def _name(self, line: Text, row: TreeRow) -> None:
-        """Caller, callee, attempts and operation in what is left of the room of names; the operation goes first."""
-        end = self._led + self._names
-        again = _again(row)
+    def _name(self, row: TreeRow, cells: int) -> list[tuple[str, str]]:
+        """Caller, callee, attempts and operation in so many columns; the operation goes first."""
+        parts: list[tuple[str, str]] = []
+        called, again = name(row.name), _again(row)
         if row.caller is not None:
-            left = end - line.cell_len - len(again) - len(TOWARDS)
-            line.append(shorten(name(row.caller), max(left // 2, left - cell_len(name(row.name)))) + TOWARDS)
-        line.append(shorten(name(row.name), end - line.cell_len - len(again)) + again, style(row))
-        left = end - line.cell_len - len(table.GAP)
-        operation = telling(row)
+            left = cells - len(again) - len(TOWARDS)
+            by = self._apart.cut(row.caller, max(left // 2, left - cell_len(called))) + TOWARDS
+            parts.append((by, ""))
+            cells -= cell_len(by)
+        called = self._apart.cut(row.name, max(cells - len(again), 1)) + again
+        parts.append((called, style(row)))
+        cells -= cell_len(called)
+        operation, left = telling(row), cells - len(table.GAP)
         if operation and left >= min(LEAST_OPERATION, cell_len(operation)):
-            line.append(table.GAP + shorten(operation, left), "dim")
-        line.append(" " * (end - line.cell_len))
+            operation = table.GAP + shorten(operation, left)
+            parts.append((operation, "dim"))
+            cells -= cell_len(operation)
+        return [*parts, (" " * cells, "")]
 
     def _fold(self, entry: Entry, led: str, drawn: str) -> Text:
         """A fold's words, which reach into the columns of numbers, of which it has none, and where they have to into
@@ -188,6 +213,19 @@ class TreeLines:
         return [f"{sign} {meaning}" for sign, meaning, occurs in meanings if occurs]
 
 
+def _line_of(parts: Sequence[tuple[str, str]]) -> Text:
+    """Texts with their looks in a row, without spaces at the end. Of a hundred thousand lines `append` is half the
+    time."""
+    written = "".join(text for text, _ in parts).rstrip()
+    spans: list[Span] = []
+    at = 0
+    for text, look in parts:
+        if look and at < len(written):
+            spans.append(Span(at, min(at + len(text), len(written)), look))
+        at += len(text)
+    return Text(written, spans=spans)
+
+
 def _columns(shown: Sequence[TreeRow], width: int) -> list[_Cells]:
     """Duration, own time, what of it there is of roles, status and flags."""
     cells = [
@@ -199,7 +237,7 @@ def _columns(shown: Sequence[TreeRow], width: int) -> list[_Cells]:
     if shown[0].role is not None:
         cells.append(_Cells("role", tuple(row.role or "" for row in shown), right=False))
     if any(row.signs for row in shown):
-        most = MOST_SIGNS if width < BROAD else MOST_SIGNS_BROAD
+        most = next((most for broadest, most in SIGNS if width <= broadest), MOST_SIGNS)
         cells.append(_Cells("status", tuple(" ".join(row.signs) for row in shown), right=False, most=most))
     return cells
 

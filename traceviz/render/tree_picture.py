@@ -13,6 +13,7 @@ from traceviz.render.direction import Direction, direction
 from traceviz.render.legend import LegendEntry
 from traceviz.render.palette import Palette, palette
 from traceviz.render.picture import LEFT_OUT_CELLS, TITLE_CELLS, wrap
+from traceviz.render.telling_apart import Names
 from traceviz.render.tree_folding import Entry, Fold, all_but_alike, at_most, outline
 from traceviz.render.tree_rows import TreeRow, attempts, rows_of, telling
 from traceviz.render.tree_tooltips import fold_tooltip, row_tooltip
@@ -120,6 +121,7 @@ def _drawn(
     """Nodes and edges of the entries; whoever made calls without being called is a node as well, once."""
     nodes: list[TreeNode] = []
     edges: list[TreeEdge] = []
+    apart = Names(each for row in rows for each in (row.name, row.caller) if each is not None)
     starts: dict[str, str] = {}
     folds: dict[int | None, list[Fold]] = {}
     for number, entry in enumerate(entries, 1):
@@ -131,11 +133,11 @@ def _drawn(
             if tail is None and row.caller is not None:
                 if row.caller not in starts:
                     starts[row.caller] = f"S{len(starts) + 1}"
-                    nodes.append(_start(starts[row.caller], row))
+                    nodes.append(_start(starts[row.caller], row, apart))
                 tail = starts[row.caller]
-            nodes.append(_node(f"N{number}", row, page))
+            nodes.append(_node(f"N{number}", row, apart, page))
             if tail is not None:
-                edges.append(_edge(f"E{number}", tail, f"N{number}", row, entry.between))
+                edges.append(_edge(f"E{number}", tail, f"N{number}", row, entry.between, apart))
     for number, (parent, folded) in enumerate(folds.items(), 1):
         nodes.append(_fold_node(f"F{number}", folded))
         if parent is not None:
@@ -143,15 +145,16 @@ def _drawn(
     return tuple(nodes), tuple(edges)
 
 
-def _start(identifier: str, row: TreeRow) -> TreeNode:
-    who = name(row.caller or "")
+def _start(identifier: str, row: TreeRow, apart: Names) -> TreeNode:
+    by = row.caller or ""
+    who = name(by)
     tooltip = f"{shorten(who, 300)}\nmade the first call that is known"
     return TreeNode(
-        *(identifier, shorten(who, NAME_CELLS), "start", (), "", False, row.critical, False, None, (), tooltip, None)
+        *(identifier, apart.cut(by, NAME_CELLS), "start", (), "", False, row.critical, False, None, (), tooltip, None)
     )
 
 
-def _node(identifier: str, row: TreeRow, page: str | None) -> TreeNode:
+def _node(identifier: str, row: TreeRow, apart: Names, page: str | None) -> TreeNode:
     lines = [shorten(operation, OPERATION_CELLS)] if (operation := telling(row)) else []
     own = "" if row.self_ms is None else f" · self {millis(row.self_ms)}"
     lines.append(" · ".join(part for part in (row.role or "", millis(row.duration_ms) + own) if part))
@@ -161,7 +164,7 @@ def _node(identifier: str, row: TreeRow, page: str | None) -> TreeNode:
         shape = "database" if row.protocol == "db" else "queue"
     return TreeNode(
         id=identifier,
-        name=shorten(name(row.name), NAME_CELLS),
+        name=apart.cut(row.name, NAME_CELLS),
         shape=shape,
         lines=tuple(lines),
         signs=" ".join(row.signs),
@@ -175,9 +178,11 @@ def _node(identifier: str, row: TreeRow, page: str | None) -> TreeNode:
     )
 
 
-def _edge(identifier: str, tail: str, head: str, row: TreeRow, between: int) -> TreeEdge:
+def _edge(identifier: str, tail: str, head: str, row: TreeRow, between: int, apart: Names) -> TreeEdge:
     lines = [f"+{millis(row.start_ms)}" if row.start_ms >= 0 else millis(row.start_ms)]
     lines += [f"gap {millis(row.gap_ms)}"] if row.gap_ms is not None else []
+    if row.caller is not None and row.parent is not None:
+        lines.append(f"by {apart.cut(row.caller, NAME_CELLS)}")
     lines += [f"{counted(between, 'call')} between"] if between else []
     return TreeEdge(
         id=identifier,
@@ -238,7 +243,12 @@ def _fold_edge(identifier: str, tail: str, head: str, folded: Sequence[Fold]) ->
 def _legend(nodes: Sequence[TreeNode], edges: Sequence[TreeEdge], colours: Palette) -> tuple[LegendEntry, ...]:
     failing = colours.text["failing"]
     entries = (
-        (any(edge.critical for edge in edges), "──►", colours.ink, "critical path: what the request waited for"),
+        (
+            any(edge.critical for edge in edges),
+            "──►",
+            colours.ink,
+            "thick line: critical path, what the request waited for",
+        ),
         (any(node.marks for node in nodes), "■", failing, "thick border: an error started here"),
         (any(edge.error for edge in edges), "─┼►", failing, "failed"),
         (any(edge.style == "dashed" for edge in edges), "- - ►", colours.ink, "callee never reached, or not seen"),

@@ -38,6 +38,7 @@ class TreeRow:
     working: tuple[Interval, ...]
     protocol: str | None
     attempts: int
+    failed_attempts: int
     signs: tuple[str, ...]
     broken: str
     why: str
@@ -80,6 +81,7 @@ def _of_call(call: TreeCall, document: TreeDocument) -> TreeRow:
         working=() if unseen else _intervals(halves or [call]),
         protocol=call["protocol"],
         attempts=call["attempts"],
+        failed_attempts=call["failed_attempts"],
         signs=_signs(call),
         broken=_reason(call) if call["failing"] else "",
         why=_why(call),
@@ -108,6 +110,7 @@ def _of_span(span: TreeSpan) -> TreeRow:
         working=_intervals([span]),
         protocol=None,
         attempts=1,
+        failed_attempts=0,
         signs=_signs(span),
         broken="broke here" if span["failing"] else "",
         why="",
@@ -147,7 +150,10 @@ def _why(call: TreeCall) -> str:
 
 
 def telling(row: TreeRow) -> str:
-    """The operation, empty where it only repeats whom the call went to: `reviews.default.svc.cluster.local:9080/*`."""
+    """The operation, empty where there is none, and where it only repeats whom the call went to:
+    `reviews.default.svc.cluster.local:9080/*`."""
+    if not row.operation:
+        return ""
     operation = name(row.operation)
     host = operation.removesuffix("/*").partition(":")[0]
     if "/" not in operation.removesuffix("/*") and host.split(".")[0] == name(row.name).split(".")[0]:
@@ -156,8 +162,10 @@ def telling(row: TreeRow) -> str:
 
 
 def attempts(row: TreeRow) -> str:
-    """`3 attempts`, empty for one."""
-    return counted(row.attempts, "attempt") if row.attempts > 1 else ""
+    """`3 attempts, 2 failed`, empty for one."""
+    if row.attempts < 2:
+        return ""
+    return counted(row.attempts, "attempt") + (f", {row.failed_attempts} failed" if row.failed_attempts else "")
 
 
 def children(rows: Sequence[TreeRow]) -> list[list[int]]:

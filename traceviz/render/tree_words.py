@@ -52,8 +52,16 @@ def _verdict(document: TreeDocument) -> str:
     """The sentence about the call that broke first, else that nothing did."""
     if document["text"] is not None:
         return f"× {name(document['text'])}"
-    if any(call["error"] for call in document["calls"]) or any(span["error"] for span in document["spans"]):
+    if any(call["error"] for call in document["calls"]):
         return "× There are errors, and no call in which they began."
+    if saved := sum(call["failed_attempts"] > 0 for call in document["calls"]):
+        was = "was" if saved == 1 else "were"
+        return f"No call failed in the end: {counted(saved, 'call')} {was} saved by a retry."
+    if failed := sum(span["error"] for span in document["spans"]):
+        are, them = ("is", "it") if failed == 1 else ("are", "them")
+        return (
+            f"× No call failed, and {counted(failed, 'span')} {are} marked as failed all the same: --spans has {them}."
+        )
     return "No call failed."
 
 

@@ -26,9 +26,10 @@ class _Span(msgspec.Struct, gc=False, rename=jaeger.NAMES):
     process: None = None
 
 
-class _Trace(msgspec.Struct, gc=False):
+class _Trace(msgspec.Struct, gc=False, rename={"trace_id": "traceID"}):
     spans: list[_Span]
     processes: dict[str, msgspec.Raw]
+    trace_id: str | None = None  # not used, but what is wrong with it is for the other reader to say
 
 
 class _Answer(msgspec.Struct, gc=False):

@@ -37,7 +37,7 @@ class Gathered:
     `first_ns` and `last_ns` are the earliest start and the latest end of spans that have a time, None where none has.
     `services` counts spans by the name of their service (spans without one are left out), `gateways` are the
     services that a proxy with a `node_id` of `router~…` reported for. `notes` are those of all chunks, and after
-    `batches()` was read to its end also `mixed-trace-ids`.
+    `batches()` was read to its end also `mixed-trace-ids`. `bound` is how many spans are kept in memory.
     """
 
     def __init__(self, bound: int) -> None:
@@ -47,7 +47,7 @@ class Gathered:
         self.last_ns: int | None = None
         self.services: dict[str, int] = {}
         self.gateways: set[str] = set()
-        self._bound = max(bound, 1)
+        self.bound = max(bound, 1)
         self._kept: list[Spans] = []
         self._waiting = 0
         self._store: _Store | None = None
@@ -75,12 +75,12 @@ class Gathered:
         noted, self._mixed_noted = self._mixed_noted, True
         if self._store:
             self._settle(self._store)
-        groups = self._store.groups(self._bound) if self._store else iter([self._kept])
+        groups = self._store.groups(self.bound) if self._store else iter([self._kept])
         for group in groups:
             batch, mixed = _joined(group)
             if not noted:
                 self.notes.add(MIXED_TRACE_IDS, len(mixed), mixed)
-            yield from _cut(batch, self._bound)
+            yield from _cut(batch, self.bound)
 
     def add(self, chunk: Spans) -> None:
         """Take one more chunk."""
@@ -91,10 +91,10 @@ class Gathered:
         self.spans += len(chunk)
         self._kept.append(chunk)
         self._waiting += len(chunk)
-        if self._store is None and self.spans > self._bound:
+        if self._store is None and self.spans > self.bound:
             self._store = _Store()
         # A file for each partition: many small chunks are written together.
-        if self._store is not None and self._waiting >= self._bound // 2:
+        if self._store is not None and self._waiting >= self.bound // 2:
             self._settle(self._store)
 
     def _settle(self, store: _Store) -> None:

@@ -32,6 +32,24 @@ CUT_OFF = define(
 
     Traces after the cut are missing, and the last one may be.""",
 )
+TOO_LONG = define(
+    "too-long",
+    "{count} {count:value is|values are} longer than can be held; the traces in {count:it|them} may be torn",
+    """One trace, text or list in the input goes on for more than 512 MB: as much as 300,000 spans in one trace.
+
+    A text whose end is missing looks like that, and so does a file that was made to fill the memory. Reading takes what
+    is readable up to there and goes on behind it; how long the whole input is plays no part. Each example names the
+    file, the place in it and what stands there. Ask for the traces in smaller windows, or repair the file.""",
+)
+BOMB = define(
+    "zip-bomb",
+    "{count} compressed {count:input was|inputs were} read only in part, because {count:it unpacks|they unpack} to "
+    "more than traces could",
+    """A gzip file unpacked to more than 256 MB, and to more than 500 times its own size.
+
+    Traces do not compress like that, because each span has an id and times of its own. What was unpacked until then was
+    used, the rest was not looked at. If the file is what you meant, unpack it yourself and read what comes out.""",
+)
 REFUSAL = define(
     "errors-in-answer",
     "{count} {count:answer|answers} of a server {count:carries|carry} errors instead of traces, or beside them",
@@ -45,6 +63,9 @@ _FORMS = {"jaeger": JAEGER, "otlp": OTLP}
 _GZIP = b"\x1f\x8b"
 _PIECE = 512
 _BLOCK = 1 << 18
+#: A span has a dozen bytes that no compression makes smaller, in one or two KB: ratios beyond 150 are not seen.
+_MOST_RATIO = 500
+_RATIO_COUNTS_FROM = 1 << 28
 
 #: A new `Texts` is begun after so many texts, or so many characters of them.
 _MOST_TEXTS = 500_000
@@ -132,6 +153,10 @@ def unzipped(blocks: Iterable[bytes], name: str, notes: Notes) -> Iterator[bytes
         for block in itertools.chain([head], stream):
             for start in range(0, len(block), _PIECE):
                 unzip.feed(block[start : start + _PIECE])
+                if unzip.is_bomb:
+                    notes.add(BOMB, 1, [f"{name}: {unzip.read:,} bytes unpack to more than {unzip.unpacked:,}"])
+                    yield unzip.take()
+                    return
                 if unzip.held >= _BLOCK:
                     yield unzip.take()
     except zlib.error as error:
@@ -151,10 +176,17 @@ class _Unzip:
     def __init__(self) -> None:
         self.member = zlib.decompressobj(wbits=31)
         self.held = 0
+        self.read = 0
+        self.unpacked = 0
         self.trailing = b""
         self._parts: list[bytes] = []
 
+    @property
+    def is_bomb(self) -> bool:
+        return self.unpacked > max(_RATIO_COUNTS_FROM, _MOST_RATIO * self.read)
+
     def feed(self, data: bytes) -> None:
+        self.read += len(data)
         while data and not self.trailing:
             if self.member.eof:
                 data = data.lstrip(b"\0")  # tapes and block devices pad with zeros
@@ -167,6 +199,7 @@ class _Unzip:
             part = self.member.decompress(data)
             self._parts.append(part)
             self.held += len(part)
+            self.unpacked += len(part)
             data = self.member.unused_data
 
     def take(self) -> bytes:
@@ -197,6 +230,8 @@ def note_no_record(record: Record, name: str, notes: Notes) -> None:
         notes.add(SKIPPED_TEXT, 1, [text])
     elif record.what == "cut":
         notes.add(CUT_OFF, 1, [f"{name}: {record.path}: it breaks off: {scan.shown(record.data[-40:])}"])
+    elif record.what == "long":
+        notes.add(TOO_LONG, 1, [f"{name}: {record.path}: it goes on: {scan.shown(record.data[-40:])}"])
     elif record.what == "refusal":
         notes.add(REFUSAL, 1, [text])
     else:

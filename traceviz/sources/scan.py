@@ -88,6 +88,21 @@ def balanced_end(data: bytes, start: int, stop: int | None = None) -> int | None
     return None
 
 
+def objects_within(data: bytes, start: int) -> Iterator[int]:
+    """Where objects start in the one at `start`, outside of strings, until it ends or the bytes do."""
+    depth = 0
+    for token in _TOKEN.finditer(data, start):
+        first = data[token.start()]
+        if first in OPENING:
+            if depth and first == OPENING[1]:
+                yield token.start()
+            depth += 1
+        elif first in CLOSING:
+            depth -= 1
+            if depth == 0:
+                return
+
+
 def end_of(data: bytes, start: int) -> int | None:
     """The end of any value at `start`, well or badly written; None where the bytes end before it does."""
     if data[start] in OPENING:

@@ -28,13 +28,18 @@ class Record(NamedTuple):
 
     Besides the three formats `what` may be: "refusal", the errors that a server answered with; "header", the first
     line of `traceviz fetch`; "other", JSON where a record should be; "junk", bytes that are no JSON at all;
-    "cut", the end of the input inside of a document.
+    "cut", the end of the input inside of a document; "long", a value that goes on beyond `MOST_BYTES`, of which what
+    was read so far comes next.
     """
 
-    what: Format | Literal["refusal", "header", "other", "junk", "cut"]
+    what: Format | Literal["refusal", "header", "other", "junk", "cut", "long"]
     path: str
     data: bytes
 
+
+#: No value is held that is longer. This is a trace of some 300,000 spans. Without a bound a bracket that never closes,
+#: or a gzip file of a few MB, could fill any memory.
+MOST_BYTES = 1 << 29
 
 #: Keys that hold records, or further envelopes with records.
 _ENVELOPES = frozenset({"data", "result", "resourceSpans", "batches", "trace", "traces"})
@@ -91,11 +96,14 @@ _SHOWN = 200
 _LONG_SCALAR = 4096
 _LOOKAHEAD = 4096
 _DEEP = 20
+#: Envelopes in envelopes: what lies deeper is let go of, because every one of them is remembered.
+_DEEPEST = 1_000_000
 
 
 @dataclass(slots=True)
 class _Frame:
-    """An open bracket. `expected` says that records should be in it, `known` that something we know was."""
+    """An open bracket. `expected` says that records should be in it, `known` that something we know was; `start` is
+    how an object begins where they should."""
 
     closing: int
     expected: bool
@@ -126,10 +134,13 @@ class Splitter:
         self._blocks = iter(blocks)
         self._data = b""
         self._at = 0
+        self._last = b""
         self._ended = False
         self._frames: list[_Frame] = []
         self._document = 0
         self._in_junk = False
+        self._torn = False
+        self._too_long = False
         self._format: Format | None = None
 
     def records(self) -> Iterator[Record]:
@@ -150,13 +161,20 @@ class Splitter:
                 yield from self._junk()
             else:
                 yield from self._scalar()
+            if self._too_long:
+                self._too_long = False
+                yield Record("long", self._path(), self._last)
         if self._frames:
-            yield Record("cut", self._path(), self._data[-_SHOWN:])
+            yield Record("cut", self._path(), self._last)
 
     def _more(self) -> bool:
         """Let go of what lies behind and read on, by at least an eighth of what stays, so that looking at a long
-        record again and again costs no more than a few times its length. False at the end."""
+        record again and again costs no more than a few times its length. False at the end, and where as much stays as
+        is ever held."""
         if self._ended:
+            return False
+        if len(self._data) - self._at >= MOST_BYTES:
+            self._too_long = True
             return False
         rest = self._data[self._at :]
         parts, wanted, got = [rest], max(1, len(rest) // 8), 0
@@ -167,6 +185,7 @@ class Splitter:
                 break
             parts.append(block)
             got += len(block)
+            self._last = (self._last + block[-_SHOWN:])[-_SHOWN:]  # the same however the stream is cut into blocks
         self._data, self._at = b"".join(parts), 0
         self.held = max(self.held, len(self._data))
         return got > 0
@@ -222,9 +241,12 @@ class Splitter:
         if what == "nothing" and expected and self._format:
             what = self._format  # no key can be read, but it stands among records
         if what == "envelope" or what == "nothing":
+            if len(self._frames) == _DEEPEST:
+                yield Record("other", self._path(), self._excerpt())
+                self._frames.clear()
             self._push(expected)
             return
-        end = self._end() or self._end_of_broken(what)
+        end = self._end_of_record(what)
         self._know()
         self._format = what
         yield Record(what, self._path(), self._data[self._at : end])
@@ -239,8 +261,9 @@ class Splitter:
     def _push(self, expected: bool) -> None:
         """Walk into the object or list that begins here."""
         closing = scan.CLOSING[scan.OPENING.index(self._data[self._at])]
-        start = self._excerpt() if expected else b""
-        self._frames.append(_Frame(closing, expected, start, self._path() if expected else ""))
+        is_object = closing == scan.CLOSING[1]
+        start, path = (self._excerpt(), self._path()) if expected and is_object else (b"", "")
+        self._frames.append(_Frame(closing, expected, start, path))
         self._at += 1
 
     def _excerpt(self) -> bytes:
@@ -293,6 +316,16 @@ class Splitter:
         elif expected:
             yield Record("other", self._path(), value[:_SHOWN])
         self._at = end
+        if len(value) > _LONG_SCALAR and value[:1] != b'"':
+            self._skip_rest_of_word()
+
+    def _skip_rest_of_word(self) -> None:
+        """A word that is too long to be one is let go of in pieces."""
+        while self._at == len(self._data) and self._more():
+            found = scan.SCALAR.match(self._data, self._at)
+            if found is None:
+                return
+            self._at = found.end()
 
     def _key(self, frame: _Frame) -> None:
         """The key of a member; what is no key is passed over."""
@@ -336,7 +369,7 @@ class Splitter:
     def _classify(self) -> Format | Literal["envelope", "nothing", "summary"]:
         """What the object is that begins here, by its first keys."""
         while True:
-            what = _kind_of_object(self._data, self._at, self._ended)
+            what = _kind_of_object(self._data, self._at, self._ended or self._too_long)
             if what is not None:
                 return what
             self._more()
@@ -347,8 +380,23 @@ class Splitter:
             end = scan.whole(self._data, self._at)
             if end >= 0:
                 return end
-            if end == scan.BROKEN or not self._more():
+            if end == scan.BROKEN:
                 return None
+            if not self._more():
+                self._torn = True
+                return None
+
+    def _end_of_record(self, what: Format) -> int:
+        """Where the record ends that begins here. Once one was found that has no end before the stream's, no further
+        one is looked through as far: a record that has the beginning of another in it has lost its end."""
+        if self._torn and self._holds_beginning(what):
+            return self._end_of_broken(what)
+        return self._end() or self._end_of_broken(what)
+
+    def _holds_beginning(self, what: Format) -> bool:
+        """Whether another record begins, outside of texts, before this one ends."""
+        begins = _BEGINNING[what].match
+        return any(begins(self._data, at) for at in scan.objects_within(self._data, self._at))
 
     def _end_of_broken(self, what: Format) -> int:
         """Where a record ends that is no JSON: at its bracket, at the next record, or with the stream.
@@ -358,6 +406,9 @@ class Splitter:
         """
         window = 2 * _LOOKAHEAD
         while True:
+            # The windows are the same however the stream is cut into blocks, and so is what is found first in them.
+            while len(self._data) - self._at < window and self._more():
+                pass
             data, at = self._data, self._at
             stop = min(len(data), at + window)
             following = _BEGINNING[what].search(data, at + 1, stop)
@@ -366,8 +417,8 @@ class Splitter:
                 return following.start() if end is None else end
             if end is not None and end + _LOOKAHEAD <= stop:
                 return end
-            if stop == len(data) and not self._more():
-                return len(self._data) if end is None else self._at + end - at
+            if at + window > len(data):
+                return len(data) if end is None else end
             window *= 2
 
 

@@ -1,0 +1,95 @@
+"""What is counted of the groups of workloads ▸ the same with so many groups a workload at most, all others as one.
+
+A name that holds an id makes a group of every request: without an end to them no memory is enough. Contexts have an end
+of their own (`contexts.bounded`), and so they are left as they are: a group that is dropped here has no name there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from traceviz.analyze.conditions import TraitKey, Values, add_values, bounded_values
+from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts
+from traceviz.analyze.kept import kept
+from traceviz.analyze.shapes import Shape, ShapeCount
+from traceviz.parties import Party
+
+MOST_COUNTED = 1000
+#: The group of all others, which is not drawn under this name.
+OTHER_GROUP = "\0"
+
+#: Party ▸ the one that it is counted in.
+Folding = Mapping[Party, Party]
+
+
+def folding(parties: Iterable[Party], most: int = MOST_COUNTED) -> dict[Party, Party]:
+    """The parties whose groups are too many, each with that of all others of its workload."""
+    groups: dict[Party, dict[str, Party]] = defaultdict(dict)
+    for party in parties:
+        if party.group not in ("", OTHER_GROUP):
+            groups[party._replace(group="")][party.group] = party
+    found: dict[Party, Party] = {}
+    for workload, of_workload in groups.items():
+        if len(of_workload) > most:
+            other = workload._replace(group=OTHER_GROUP)
+            found |= {of_workload[group]: other for group in of_workload.keys() - kept(of_workload.keys(), most)}
+    return found
+
+
+def folded_edges(edges: Mapping[EdgeKey, EdgeCounts], into: Folding) -> dict[EdgeKey, EdgeCounts]:
+    """The edges between what is left."""
+    result: dict[EdgeKey, EdgeCounts] = {}
+    for key, counts in edges.items():
+        ends = key._replace(caller=into.get(key.caller, key.caller), callee=into.get(key.callee, key.callee))
+        if ends in result:
+            result[ends].merge(counts)
+        else:
+            result[ends] = counts
+    return result
+
+
+def folded_workloads(workloads: Mapping[Party, WorkloadCounts], into: Folding) -> dict[Party, WorkloadCounts]:
+    """The groups that are left."""
+    result: dict[Party, WorkloadCounts] = {}
+    for party, counts in workloads.items():
+        group = into.get(party, party)
+        if group in result:
+            result[group].merge(counts)
+        else:
+            result[group] = counts
+    return result
+
+
+def folded_traits(traits: Mapping[TraitKey, Values], into: Folding) -> dict[TraitKey, Values]:
+    """The traits of the edges that are left."""
+    result: dict[TraitKey, Values] = {}
+    for key, values in traits.items():
+        caller = None if key.caller is None else into.get(key.caller, key.caller)
+        ends = key._replace(caller=caller, callee=into.get(key.callee, key.callee))
+        if ends in result:
+            add_values(result[ends], values)
+        else:
+            result[ends] = values
+    return {ends: bounded_values(values) for ends, values in result.items()}
+
+
+def folded_shapes(shapes: Mapping[Shape, ShapeCount], into: Folding) -> dict[Shape, ShapeCount]:
+    """The shapes by what is left. Failures keep their places, so that two shapes can differ in nothing but these, which
+    is of no consequence for what is derived from them."""
+    result: dict[Shape, ShapeCount] = {}
+    for shape, count in shapes.items():
+        folded = tuple(
+            failure._replace(
+                caller=None if failure.caller is None else into.get(failure.caller, failure.caller),
+                callee=into.get(failure.callee, failure.callee),
+                blame=None if failure.blame is None else into.get(failure.blame, failure.blame),
+                path=tuple(into.get(party, party) for party in failure.path),
+            )
+            for failure in shape
+        )
+        if folded in result:
+            result[folded].merge(count)
+        else:
+            result[folded] = count
+    return result

@@ -1,0 +1,48 @@
+"""traceviz doctor"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from traceviz.analyze.report import Report
+from traceviz.commands.delivery import Product, Run
+from traceviz.connecting import Sectioned
+from traceviz.doctor import Checkup
+from traceviz.doctor import doctor as examined
+from traceviz.documents import Finding
+from traceviz.options import judgement, output, planes, rows, selection
+
+FORMATS = ("table", "wide", "json", "csv")
+
+
+@click.command(cls=Sectioned)
+@selection
+@output(FORMATS)
+@planes
+@rows
+@judgement
+def doctor(**options: Any) -> None:
+    """What is wrong with the traces themselves, at which service, what to change.
+
+    All services of the window are looked at; --service shows the findings on one of them. `traceviz explain CODE` has
+    the sign, the cause and the threshold of each.
+
+    \b
+    traceviz doctor --since 1h
+    traceviz doctor --service reviews dump.json.gz
+    traceviz doctor --fail-on 'share > 10%' -o json
+    """
+    checkup = Checkup()
+    run = Run(options, FORMATS, Finding, checkup.count)
+    service = run.wanted.service
+    # What was torn off a service's traces has no span of it, so that no search for it would find them.
+    run.wanted = replace(run.wanted, service=None)
+
+    def findings(report: Report) -> Product:
+        document = examined(report, checkup, service)
+        return Product(document, document["findings"])
+
+    run.each(findings)
