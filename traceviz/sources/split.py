@@ -253,10 +253,12 @@ class Splitter:
         self._at = end
 
     def _is_list_of_records(self) -> bool:
-        while not (found := _LIST_OF_RECORDS.match(self._data, self._at)) or found.end() == len(self._data):
-            if self._data[self._at + 1 :].strip() or not self._more():
-                break
-        return found is not None
+        while True:
+            found = _LIST_OF_RECORDS.match(self._data, self._at)
+            first = self._data[self._at + 1 : found.end() if found else None].strip()
+            is_told = found.end() < len(self._data) if found else not b"null".startswith(first)
+            if is_told or not self._more():
+                return found is not None
 
     def _push(self, expected: bool) -> None:
         """Walk into the object or list that begins here."""
