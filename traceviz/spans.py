@@ -187,6 +187,8 @@ class Spans:
             assert len(column) == rows, name
             assert not rows or (column.min() >= 0 and column.max() < len(self.texts)), name
         assert not rows or (self.trace.min() >= 0 and self.trace.max() < len(self.trace_ids))
+        for times in (self.start_ns, self.duration_ns, self.end_ns):
+            assert not rows or times.min() >= 0, "a time is negative, or is more than 64 bits hold"
         assert len(set(self.trace_ids)) == len(self.trace_ids), "a trace id stands twice"
         assert all(len(trace_id) == 32 for trace_id in self.trace_ids)
         assert len(self.link_row) == len(self.link_trace) == len(self.link_span)
