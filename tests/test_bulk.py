@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.records import in_bulk, one_by_one
 from traceviz.building import SpansBuilder
 from traceviz.sources import jaeger, otlp, read_stream
-from traceviz.sources.bulk import Bulk, Form
+from traceviz.sources.bulk import Bulk
 from traceviz.sources.bulk_jaeger import JAEGER
 from traceviz.sources.bulk_otlp import OTLP
 from traceviz.sources.reader import read_answer
@@ -43,22 +43,6 @@ def resolved(spans: Spans) -> list[tuple[Any, ...]]:
         )
         for row in range(len(spans))
     ]
-
-
-def one_by_one(records: list[bytes], read: Callable[[bytes, str, SpansBuilder], None]) -> Spans:
-    builder = SpansBuilder()
-    for record in records:
-        read(record, "x", builder)
-    return builder.build()
-
-
-def in_bulk(records: list[bytes], form: Form) -> Spans:
-    builder = SpansBuilder()
-    bulk = Bulk(form, builder)
-    for record in records:
-        bulk.add(record, "x")
-    bulk.flush()
-    return builder.build()
 
 
 def jaeger_trace(lists: list[list[tuple[str, Any]]]) -> dict[str, Any]:

@@ -13,20 +13,18 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from tests.records import Read, in_bulk, one_by_one
 from traceviz.analyze.report import Report, report
 from traceviz.building import SpansBuilder
 from traceviz.hops import hops
 from traceviz.reconstruct import reconstruct
 from traceviz.sources import gather, jaeger, otlp, read_stream, zipkin
-from traceviz.sources.bulk import Bulk, Form
 from traceviz.sources.bulk_jaeger import JAEGER
 from traceviz.sources.bulk_otlp import OTLP
 from traceviz.sources.fields import MAX_NS, UNREADABLE_RECORD
 from traceviz.sources.reader import read_answer
 from traceviz.sources.split import split
 from traceviz.spans import Spans, concat
-
-Read = Callable[[bytes, str, SpansBuilder], None]
 
 _TAGS = {
     "cluster": ("", "inbound|80||", "outbound|80||a.default.svc.cluster.local", "outbound|80||b.x.svc.cluster.local"),
@@ -108,7 +106,7 @@ def reading_in_bulk(data: bytes) -> None:
     records = list(split([data]))
     for what, form in (("jaeger", JAEGER), ("otlp", OTLP)):
         some = [record.data for record in records if record.what == what]
-        assert _told(_in_bulk(some, form)) == _told(_one_by_one(some, form.read))
+        assert _told(in_bulk(some, form)) == _told(one_by_one(some, form.read))
     assert _told(read_answer(data, "f")) == _told(concat(list(read_stream([data], "f"))))
 
 
@@ -190,22 +188,6 @@ def _decoded(data: bytes) -> object:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _one_by_one(records: list[bytes], read: Read) -> Spans:
-    builder = SpansBuilder()
-    for record in records:
-        read(record, "f", builder)
-    return builder.build()
-
-
-def _in_bulk(records: list[bytes], form: Form) -> Spans:
-    builder = SpansBuilder()
-    bulk = Bulk(form, builder)
-    for record in records:
-        bulk.add(record, "f")
-    bulk.flush()
-    return builder.build()
 
 
 def _told(spans: Spans) -> tuple[object, ...]:

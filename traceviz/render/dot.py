@@ -16,6 +16,7 @@ from traceviz.render.dot_words import (
     foot,
     heading,
     line,
+    opening,
     pill,
     table,
 )
@@ -48,25 +49,8 @@ def dot(picture: Picture) -> str:
     edges upwards after the layout, and only what the whole graph says is certain to stay clear of them.
     """
     colours = picture.palette
-    text: dict[str, object] = {
-        "fontname": FONT,
-        "fontsize": TEXT_SIZE,
-        "fontcolor": colours.ink,
-        "target": "_blank",
-    }
     below = foot(picture.legend, picture.left_out, colours)
-    around = {"label": below, "labelloc": "b", "labeljust": "l", "peripheries": 0, "margin": 8}
-    lines = [
-        "digraph traceviz {",
-        f"  graph {attributes(_graph_attributes(picture))}",
-        f"  node {attributes(text)}",
-        f"  edge {attributes({**text, 'weight': STRAIGHTNESS})}",
-        "  subgraph cluster_picture {",
-        f"    graph {attributes(around)}",
-    ]
-    if picture.message:
-        message = table([line(text, NAME_SIZE, colours.ink, index == 0) for index, text in enumerate(picture.message)])
-        lines.append(f"    N0 {attributes({'shape': 'plaintext', 'label': message})}")
+    lines = opening(_graph_attributes(picture), {"weight": STRAIGHTNESS}, below, picture.message, colours)
     nodes, edges = _in_order(picture)
     for node in nodes:
         if node.frame is None:

@@ -115,3 +115,33 @@ def apart(label: Markup, points: int) -> Markup:
     return Markup(
         f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="{points}"><TR><TD>{label}</TD></TR></TABLE>'
     )
+
+
+def opening(
+    graph: Mapping[str, object],
+    edge: Mapping[str, object],
+    below: Markup,
+    message: Sequence[str],
+    colours: Palette,
+) -> list[str]:
+    """The first lines of a file, up to the nodes in the frame that has `below` under it: the attributes of the graph,
+    those that edges have beside those of all words, and a message that stands in the place of nodes."""
+    words: dict[str, object] = {
+        "fontname": FONT,
+        "fontsize": TEXT_SIZE,
+        "fontcolor": colours.ink,
+        "target": "_blank",
+    }
+    frame = {"label": below, "labelloc": "b", "labeljust": "l", "peripheries": 0, "margin": 8}
+    lines = [
+        "digraph traceviz {",
+        f"  graph {attributes(graph)}",
+        f"  node {attributes(words)}",
+        f"  edge {attributes({**words, **edge})}",
+        "  subgraph cluster_picture {",
+        f"    graph {attributes(frame)}",
+    ]
+    if message:
+        said = table([line(text, NAME_SIZE, colours.ink, index == 0) for index, text in enumerate(message)])
+        lines.append(f"    N0 {attributes({'shape': 'plaintext', 'label': said})}")
+    return lines

@@ -13,6 +13,7 @@ from traceviz.render.dot_words import (
     foot,
     heading,
     line,
+    opening,
     pill,
     table,
 )
@@ -28,20 +29,8 @@ def tree_dot(picture: TreePicture) -> str:
     """The picture as the text of a DOT file, the same text for the same picture. Calls stand in the order in which they
     were made: engines place what is written first lowest where a graph goes from left to right."""
     colours = picture.palette
-    words = attributes({"fontname": FONT, "fontsize": TEXT_SIZE, "fontcolor": colours.ink, "target": "_blank"})
     below = foot(picture.legend, picture.left_out, colours)
-    around = {"label": below, "labelloc": "b", "labeljust": "l", "peripheries": 0, "margin": 8}
-    lines = [
-        "digraph traceviz {",
-        f"  graph {attributes(_graph_attributes(picture))}",
-        f"  node {words}",
-        f"  edge {words}",
-        "  subgraph cluster_picture {",
-        f"    graph {attributes(around)}",
-    ]
-    if picture.message:
-        message = table([line(text, NAME_SIZE, colours.ink, index == 0) for index, text in enumerate(picture.message)])
-        lines.append(f"    N0 {attributes({'shape': 'plaintext', 'label': message})}")
+    lines = opening(_graph_attributes(picture), {}, below, picture.message, colours)
     upwards = -1 if picture.direction == "LR" else 1
     lines += [f"    {node.id} {attributes(_node(node, colours))}" for node in picture.nodes[::upwards]]
     lines += [f"    {edge.tail} -> {edge.head} {attributes(_edge(edge, colours))}" for edge in picture.edges[::upwards]]
