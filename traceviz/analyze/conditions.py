@@ -127,7 +127,7 @@ VALUES_CUT = define(
 def count_traits(hops: Hops, started: Bools) -> dict[TraitKey, Values]:
     """How many calls there were with each value of each trait of either side, `started` those in which a failure
     started."""
-    columns = _traits(hops)
+    columns = trait_columns(hops)
     size, texts = len(hops.parties) + 1, hops.forest.spans.texts
     edge = (hops.caller + 1) * size + hops.callee
     result: dict[TraitKey, Values] = defaultdict(dict)
@@ -169,7 +169,7 @@ def bounded_values(values: Values) -> Values:
     return result
 
 
-def _traits(hops: Hops) -> dict[str, Ints]:
+def trait_columns(hops: Hops) -> dict[str, Ints]:
     """The text codes of every trait, per row of the forest."""
     spans = hops.forest.spans
     tags = {name: spans.tag(name).astype(np.int64) for name in ("version", "zone", "method")}

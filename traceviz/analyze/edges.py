@@ -63,7 +63,7 @@ class EdgeCounts:
         for counter in ("statuses", "flags", "protocols"):
             getattr(self, counter).update(getattr(other, counter))
         self.failed_examples = sorted({*self.failed_examples, *other.failed_examples})[:EXAMPLES]
-        self.slowest = _slowest([*self.slowest, *other.slowest])
+        self.slowest = slowest([*self.slowest, *other.slowest])
 
 
 @dataclass(slots=True)
@@ -176,10 +176,10 @@ def _add_examples(
         if len(times) > 4 * EXAMPLES:
             floor = np.partition(times, len(times) - EXAMPLES)[len(times) - EXAMPLES]
             positions = positions[times >= floor]
-        counts[number].slowest = _slowest([(int(duration[i]), trace_ids[trace[i]]) for i in positions.tolist()])
+        counts[number].slowest = slowest([(int(duration[i]), trace_ids[trace[i]]) for i in positions.tolist()])
 
 
-def _slowest(calls: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def slowest(calls: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """The slowest call of each trace, five of them: longest first, then by trace id."""
     longest: dict[str, int] = {}
     for duration, trace_id in calls:

@@ -138,6 +138,15 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     return Failures(shapes, started, place)
 
 
+def ran_into_deadline(hops: Hops, entries: Entries) -> Bools:
+    """The hops that failed because somebody waited no longer, as `reason` judges them."""
+    late = np.zeros(len(hops), np.bool_)
+    failed = np.flatnonzero(hops.failed & ~_effects(hops))
+    judge = _Judge(hops, failed, entries)
+    late[[hop for hop in failed.tolist() if judge.reason(hop).deadline]] = True
+    return late
+
+
 def _effects(hops: Hops) -> Bools:
     """Hops that failed only because somebody above stopped waiting: nobody's fault of their own."""
     flags = hops.forest.spans.tag("flags")

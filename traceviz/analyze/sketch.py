@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from traceviz.documents import Distribution
 from traceviz.spans import Ints
@@ -32,7 +33,7 @@ class Sketch:
         self._buckets: Counter[int] = Counter()
         if values is not None and len(values):
             self.count = len(values)
-            self.total_ns = _exact_sum(values)
+            self.total_ns = exact_sum(values)
             self.max_ns = int(values.max())
             self._values = values
             self._bound()
@@ -56,6 +57,18 @@ class Sketch:
 
     def _in_buckets(self) -> Counter[int]:
         return self._buckets if self._values is None else _buckets(self._values)
+
+    def together(self, other: Sketch) -> tuple[npt.NDArray[np.float64], Ints, Ints]:
+        """All values in ns that are in this one or in the other, the shortest first, and how many of each are in this
+        one and in the other; by the middles of buckets where one of them has buckets."""
+        if self._values is not None and other._values is not None:
+            scale, place = np.unique(np.concatenate((self._values, other._values)), return_inverse=True)
+            both, mine = (np.bincount(some, minlength=len(scale)) for some in (place, place[: self.count]))
+            return scale.astype(np.float64), mine, both - mine
+        own, foreign = self._in_buckets(), other._in_buckets()
+        indices = sorted(own.keys() | foreign.keys())
+        mine, theirs = (np.array([held[index] for index in indices], np.int64) for held in (own, foreign))
+        return np.array([_middle(index) for index in indices]), mine, theirs
 
     def percentiles_ns(self, shares: Iterable[float]) -> list[float]:
         """Nearest-rank percentiles: the smallest value that at least this share of all values does not exceed."""
@@ -84,7 +97,7 @@ class Sketch:
         }
 
 
-def _exact_sum(values: Ints) -> int:
+def exact_sum(values: Ints) -> int:
     """The sum as a Python integer: absurd durations must not overflow."""
     if int(values.max()) < 2**62 // len(values):
         return int(values.sum())

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from traceviz.analyze.belonging import belonging
 from traceviz.analyze.critical import Sections
 from traceviz.analyze.edges import union_lengths
-from traceviz.calls import calls
 from traceviz.hops import Hops
-from traceviz.notes import Notes
-from traceviz.roles import Role
 from traceviz.spans import Bools, Ints, Rows
 
 
@@ -35,8 +33,7 @@ def call_tree(hops: Hops) -> CallTree:
     order, depth = _drawn(hops)
     place = np.full(len(hops), -1, np.int64)
     place[order] = np.arange(len(order))
-    of_row, around = _belonging(hops)
-    return CallTree(hops, order, place, depth, of_row, around)
+    return CallTree(hops, order, place, depth, *belonging(hops))
 
 
 def starts_ns(hops: Hops) -> Ints:
@@ -60,28 +57,6 @@ def _drawn(hops: Hops) -> tuple[Rows, Rows]:
         depth[hop] = deep
         stack.extend((child, deep + 1) for child in below.pop(hop, ()))
     return np.array(order, np.int64), depth
-
-
-def _belonging(hops: Hops) -> tuple[Rows, Rows]:
-    """For every row of the forest the hop that it proves, and the hop that it belongs to, -1 for none."""
-    forest = hops.forest
-    found = calls(forest, Notes())  # what it notes was noted when the hops were made
-    head_hop = np.full(len(forest), -1, np.int64)
-    headed = np.flatnonzero(hops.caller_row >= 0)[::-1]
-    head_hop[hops.caller_row[headed]] = headed  # of several hops with one head the first
-    inside = found.within >= 0
-    callee_hop = np.full(len(forest), -1, np.int64)
-    callee_hop[inside] = np.where(
-        found.half[found.within[inside]], hops.half_hop[found.within[inside]], head_hop[found.within[inside]]
-    )
-    half = hops.half_hop >= 0
-    outgoing = found.head >= 0
-    receiving = (forest.role == Role.INSIDE) | (forest.role == Role.SERVER)
-    of_row = np.where(half, hops.half_hop, np.where(receiving, callee_hop, -1))
-    # A gateway in the middle has one span for both halves: it stands for the call that it made.
-    of_row[outgoing] = head_hop[found.head[outgoing]]
-    of_row[forest.duplicate] = -1
-    return of_row, np.where(of_row >= 0, of_row, callee_hop)
 
 
 def proofs(tree: CallTree) -> list[list[int]]:

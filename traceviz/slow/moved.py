@@ -1,0 +1,60 @@
+"""A place in two sets of requests ▸ how far it moved: time that was added, calls that became slower, more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from traceviz.analyze.sketch import Sketch
+from traceviz.analyze.slower import LEAST_RATIO, Slower, slower
+from traceviz.slow.counts import added_up
+from traceviz.slow.reference import EntryName, Requests
+
+#: Nobody notices what changes a request by less than a hundredth.
+NOTICED = 0.01
+
+Times = Mapping[EntryName, Sketch]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How a place moved against the reference. `added_ns` is what users of the entries that both sides have waited
+    longer there (negative: shorter); `slower` is how far single calls became slower, None where they did not; `calls`
+    and `calls_before` are those of one request, `before` the times of the reference; `more_calls` says that most of
+    what was added comes from there being more of them."""
+
+    added_ns: float
+    slower: Slower | None
+    calls: float
+    calls_before: float
+    before: Sketch
+    more_calls: bool
+
+    @property
+    def certain(self) -> float:
+        """The share of calls that is slower beyond chance, or is new."""
+        new = 1 - self.calls_before / self.calls if self.calls > LEAST_RATIO * self.calls_before else 0.0
+        return max(self.slower.share if self.slower else 0.0, new)
+
+
+def moved(now: Times, requests: Requests, before: Times, reference: Requests) -> Moved | None:
+    """How one place moved; None where the reference has no request like those that are there now."""
+    entries = sorted(requests.durations.keys() & reference.durations.keys())
+    if not entries:
+        return None
+    asked = sum(requests.durations[entry].count for entry in entries)
+    added = of_calls = calls = calls_before = 0.0
+    for entry in entries:
+        # So many requests there are now for one of the reference.
+        ratio = requests.durations[entry].count / reference.durations[entry].count
+        mine, theirs = now.get(entry, Sketch()), before.get(entry, Sketch())
+        added += mine.total_ns - theirs.total_ns * ratio
+        calls += mine.count
+        calls_before += theirs.count * ratio
+        typical = theirs.total_ns / theirs.count if theirs.count else mine.total_ns / max(mine.count, 1)
+        of_calls += (mine.count - theirs.count * ratio) * typical
+    least_ns = NOTICED * added_up(reference.durations[entry] for entry in entries).percentiles_ns((0.5,))[0]
+    earlier = added_up(before[entry] for entry in entries if entry in before)
+    found = slower(earlier, added_up(now[entry] for entry in entries if entry in now), least_ns)
+    more = calls_before > 0 and calls >= LEAST_RATIO * calls_before and of_calls > added / 2 > 0
+    return Moved(added, found, calls / asked, calls_before / asked, earlier, more)

@@ -1,0 +1,113 @@
+"""Counts and names ▸ the rows of `traceviz slow`: places by what they are called, against what they were before.
+
+Where the time is the callee's, or its proxy's, there is one row for all its callers; where it is the caller's proxy's
+or the network's, one for each caller.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from traceviz.analyze.culprits import Way, culprits
+from traceviz.analyze.edges import slowest
+from traceviz.analyze.group_names import NodeNames
+from traceviz.analyze.sketch import Sketch
+from traceviz.slow import reasons
+from traceviz.slow.counts import PlaceCounts, SlowCounts, Trait, add_sketches, added_up
+from traceviz.slow.moved import Moved, moved
+from traceviz.slow.places import Where
+from traceviz.slow.reference import EntryName, Requests, all_requests, fast_and_slow
+
+
+class RowKey(NamedTuple):
+    """Whose time it is; `caller` is None where the row is for all callers."""
+
+    caller: str | None
+    callee: str
+    where: Where
+    sign: str
+
+
+@dataclass
+class Row:
+    """What is added up for one row. `times` are those of all requests; `moved` is how it moved, None where there is
+    nothing to compare it with."""
+
+    callers: Counter[str] = field(default_factory=Counter)
+    places: list[PlaceCounts] = field(default_factory=list)
+    traces: int = 0
+    times: Sketch = field(default_factory=Sketch)
+    by_trait: dict[Trait, Sketch] = field(default_factory=dict)
+    slowest: list[tuple[int, str]] = field(default_factory=list)
+    moved: Moved | None = None
+
+    def add(self, place: PlaceCounts, names: NodeNames) -> None:
+        """Add a place."""
+        for caller, traces in place.callers.items():
+            self.callers[names[caller]] += traces
+        self.places.append(place)
+        self.traces += place.traces
+        self.times.merge(added_up(place.by_speed.values()))
+        add_sketches(self.by_trait, place.by_trait)
+        self.slowest = slowest([*self.slowest, *place.slowest])
+
+    def at(self, requests: Requests) -> dict[EntryName, Sketch]:
+        """Its times in some requests, by entry."""
+        found: dict[EntryName, Sketch] = {}
+        for place in self.places:
+            add_sketches(found, requests.at(place.by_speed))
+        return found
+
+
+def read_rows(counts: SlowCounts, names: NodeNames) -> dict[RowKey, Row]:
+    """The rows of a window, by name."""
+    rows: dict[RowKey, Row] = {}
+    for place_key, place in sorted(counts.places.items(), key=repr):
+        caller = None if place_key.caller is None else names[place_key.caller]
+        key = RowKey(caller, names[place_key.callee], place_key.where, place_key.sign)
+        rows.setdefault(key, Row()).add(place, names)
+    return rows
+
+
+def compare_with_baseline(
+    rows: Mapping[RowKey, Row], counts: SlowCounts, baseline: SlowCounts, names: NodeNames
+) -> list[EntryName]:
+    """Say of every row how it moved against a baseline; give back which entries the baseline does not have."""
+    now, before = all_requests(counts, names), all_requests(baseline, names)
+    earlier = read_rows(baseline, names)
+    for key, row in rows.items():
+        was = earlier[key].at(before) if key in earlier else {}
+        row.moved = moved(row.at(now), now, was, before)
+    return sorted(now.durations.keys() - before.durations.keys())
+
+
+def compare_within(rows: Mapping[RowKey, Row], counts: SlowCounts, names: NodeNames) -> int:
+    """Say of every row how slow requests differ from the window's own fast ones; give back how many of these there
+    are."""
+    fast, slow = fast_and_slow(counts, all_requests(counts, names))
+    for row in rows.values():
+        row.moved = moved(row.at(slow), slow, row.at(fast), fast)
+    return sum(sketch.count for sketch in fast.durations.values())
+
+
+def reason_of(key: RowKey, row: Row) -> str:
+    """Its code."""
+    if key.sign:
+        return key.sign
+    if row.moved and row.moved.more_calls and key.where == "callee":
+        return reasons.MORE_CALLS
+    return {"network": reasons.NETWORK, "callee": reasons.SLOW}.get(key.where, reasons.PROXY)
+
+
+def ends_of_ways(rows: Iterable[tuple[RowKey, Row]]) -> dict[Way, str]:
+    """Of every way on which time passed the end that it is looked for at."""
+    strength: dict[Way, float] = {}
+    for key, row in rows:
+        if key.where == "network" and key.caller is not None:
+            found = row.moved.slower if row.moved else None
+            strength[Way(key.caller, key.callee)] = found.strength if found else 0.0
+    blamed = culprits(strength)
+    return {way: blamed.get(way, way.callee) for way in strength}
