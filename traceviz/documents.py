@@ -275,6 +275,29 @@ class SlowDocument(Document):
     critical_path: list[PathShare]
 
 
+class Cause(TypedDict):
+    """One row of `traceviz why`: a workload, with what speaks against it, the strongest first. `score` is between 0 and
+    1: how much of a workload's calls changed beyond chance, and how far. `caller` is whose calls show it."""
+
+    rank: int
+    service: str
+    caller: str | None
+    kind: Literal["error", "latency", "headers"]
+    reason: str
+    score: float
+    text: str
+    evidence: list[str]
+    examples: list[str]
+    links: list[str]
+
+
+class WhyDocument(Document):
+    """traceviz/why/1"""
+
+    baseline: BaselineDocument | None
+    causes: list[Cause]
+
+
 class Finding(TypedDict):
     """One row of `traceviz doctor`: what is so with the traces, and whether that is a problem. `service` is null where
     it is about all of them; `share` is `count` of all that could have been so, null where that is not known."""

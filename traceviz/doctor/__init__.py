@@ -33,7 +33,7 @@ from traceviz.doctor.times import ImpossibleTimes
 from traceviz.doctor.two_names import TwoNames
 from traceviz.doctor.uninstrumented import UninstrumentedCallees
 from traceviz.documents import DoctorDocument
-from traceviz.hops import hops
+from traceviz.hops import Hops, hops
 from traceviz.reconstruct import Forest
 
 #: What is looked for, first what spoils most of what is shown.
@@ -68,9 +68,13 @@ class Checkup:
     def count(self, forest: Forest) -> Report:
         """Count a batch of whole traces, and give its Report, as `analyze.report` does."""
         found = hops(forest)
+        self.count_hops(found)
+        return count_hops(found)
+
+    def count_hops(self, found: Hops) -> None:
+        """Count the hops of a batch that are found already."""
         for counts in self._counts:
             counts.count(found)
-        return count_hops(found)
 
     def merge(self, other: Checkup) -> Checkup:
         """Add what another checkup counted of other traces, and give this one back."""

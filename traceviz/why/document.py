@@ -1,0 +1,165 @@
+"""Counts ▸ the document of `traceviz why`: errors, slow hops and lost headers as one list of workloads.
+
+With a baseline a workload is judged by how its behaviour changed; without one by what errors, the time that users
+waited and the doctor say of the window itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from traceviz.analyze.blame import failing_hops, row_key
+from traceviz.analyze.report import Report
+from traceviz.analyze.resolved import Resolved
+from traceviz.analyze.sentences import percent
+from traceviz.documents import Cause, FailingHop, SlowDocument, WhyDocument
+from traceviz.slow import reasons
+from traceviz.slow.counts import added_up
+from traceviz.slow.document import Baseline as SlowBaseline
+from traceviz.slow.document import slow_document
+from traceviz.slow.moved import NOTICED
+from traceviz.why.counts import WhyCounts
+from traceviz.why.evidence import ERROR, Evidence, compare, more_often, named
+
+#: What a fault weighs that nobody felt, where all calls fail: as much as all calls being twice as slow.
+ABSORBED = 1.0
+#: What all of the time that users waited weighs where there is nothing to compare it with: eight times as slow. Less
+#: than all counts by its square, because half of the time of healthy requests is spent somewhere, too.
+ALL_TIME = 3.0
+#: What lost headers weigh: they make the picture wrong, and no user wait.
+HEADERS = 1.0
+
+_HEADERS = "headers-not-forwarded"
+#: Slow places that nobody's behaviour shows: a rule of the mesh, a deadline, a proxy, or the number of calls.
+_NOT_BEHAVIOUR = {reasons.DELAY_INJECTED, reasons.WAITS_FOR_TIMEOUT, reasons.PROXY, reasons.MORE_CALLS}
+
+
+class Baseline(NamedTuple):
+    """Other traces that a window is compared with."""
+
+    report: Report
+    counts: WhyCounts
+
+
+def why_document(report: Report, counts: WhyCounts, baseline: Baseline | None = None) -> WhyDocument:
+    """The document of `traceviz why -o json`."""
+    resolved = Resolved(report, [] if baseline is None else [baseline.report])
+    before = None if baseline is None else Resolved(baseline.report, [report])
+    slow = slow_document(
+        report, counts.slow, None if baseline is None else SlowBaseline(baseline.report, baseline.counts.slow)
+    )
+    evidence = [*_of_errors(resolved, before), *_of_slow_hops(slow), *_of_headers(resolved, counts)]
+    # Where users asked for nothing that the baseline has, it is another system's, or another hour's work.
+    if baseline is not None and slow["baseline"] is not None and not slow["baseline"]["own"]:
+        evidence += _of_behaviour(resolved, counts, baseline)
+    return {
+        **resolved.head("why"),
+        "notes": slow["notes"],
+        "baseline": slow["baseline"],
+        "causes": _causes(evidence, report.asked.ui_url),
+    }
+
+
+def _of_errors(resolved: Resolved, before: Resolved | None) -> Iterator[Evidence]:
+    """Failing hops: how much of what users felt they explain, as far as they are new."""
+    earlier = {} if before is None else {row_key(row): row for row in failing_hops(before)}
+    for row in failing_hops(resolved):
+        if row["blame"] is None:
+            continue
+        calls, was = _of_calls(resolved, row), earlier.get(row_key(row))
+        calls_before = 0 if before is None else _of_calls(before, row)
+        # Nobody is expected to fail: where the baseline has no such calls, it is as if all of them had gone well.
+        new = more_often(row["calls"], calls, was["calls"] if was else 0, calls_before or calls)
+        if row["failed_traces"]:
+            as_often = was is not None and calls_before > 0
+            strength = ERROR * (row["score"] or 0.0) * (min(1.0, new * (calls + 1) / row["calls"]) if as_often else 1.0)
+        else:
+            strength = ABSORBED * new
+        yield Evidence(
+            row["blame"],
+            "error",
+            row["reason"],
+            strength,
+            row["text"],
+            row["caller"],
+            tuple(row["examples"]),
+        )
+
+
+def _of_calls(resolved: Resolved, row: FailingHop) -> int:
+    """How many calls there were like those that failed."""
+    known = [caller for caller in row["callers"] if caller in resolved.parties]
+    if row["callee"] not in resolved.parties:
+        return 0
+    return max(resolved.calls_received(known, row["callee"], from_outside=not row["callers"]), 0)
+
+
+def _of_slow_hops(slow: SlowDocument) -> Iterator[Evidence]:
+    """Slow hops. With a baseline the behaviour of workloads says more of those that are slow by themselves."""
+    compared = slow["baseline"] is not None and not slow["baseline"]["own"]
+    for row in slow["slow_hops"]:
+        moved = (row["explains"] or 0.0) * (row["slower_share"] or 0.0)
+        if not compared:
+            strength = ALL_TIME * row["share"] * max(row["share"], moved)
+        elif row["reason"] in _NOT_BEHAVIOUR:
+            strength = ERROR * moved
+        else:
+            strength = 0.0 if not moved else 1e-9
+        if strength:
+            yield Evidence(
+                row["blame"], "latency", row["reason"], strength, row["text"], row["caller"], tuple(row["examples"])
+            )
+
+
+def _of_headers(resolved: Resolved, counts: WhyCounts) -> Iterator[Evidence]:
+    """Programs that lose the tracing headers: what they called is in traces of its own, and missing here."""
+    for found in counts.checkup.found(resolved):
+        if found.code == _HEADERS and found.level == "problem" and found.service is not None:
+            towards = " and ".join(found.towards[:2]) + (" and others" if len(found.towards) > 2 else "")
+            share = found.share or 0.0
+            text = (
+                f"{found.service} does not pass the tracing headers on to {towards}: {found.count} calls, "
+                f"{percent(share)} of them, began traces of their own, and what is slow or broken there is not seen"
+            )
+            yield Evidence(found.service, "headers", _HEADERS, HEADERS * share, text, None, found.examples)
+
+
+def _of_behaviour(resolved: Resolved, counts: WhyCounts, baseline: Baseline) -> list[Evidence]:
+    requests = added_up(baseline.counts.slow.requests.values())
+    least_ns = NOTICED * requests.percentiles_ns((0.5,))[0] if requests.count else 0.0
+    names = resolved.names
+    return compare(named(counts.behaviour, names), named(baseline.counts.behaviour, names), least_ns)
+
+
+def _causes(evidence: list[Evidence], ui_url: str | None) -> list[Cause]:
+    """One row a workload, by its strongest evidence; where two are as strong, by all of it."""
+    of_node: dict[str, list[Evidence]] = defaultdict(list)
+    for one in evidence:
+        if one.strength > 0:
+            of_node[one.node].append(one)
+    ranked = sorted(of_node.items(), key=lambda item: (-_weight(item[1]), item[0]))
+    return [_cause(rank, node, several, ui_url) for rank, (node, several) in enumerate(ranked, 1)]
+
+
+def _weight(evidence: list[Evidence]) -> float:
+    return max(one.strength for one in evidence) + 0.01 * sum(one.strength for one in evidence)
+
+
+def _cause(rank: int, node: str, evidence: list[Evidence], ui_url: str | None) -> Cause:
+    ordered = sorted(evidence, key=lambda one: (-one.strength, one.text))
+    first = ordered[0]
+    examples = list(first.examples)
+    return {
+        "rank": rank,
+        "service": node,
+        "caller": first.caller,
+        "kind": first.kind,
+        "reason": first.reason,
+        "score": round(1 - 2 ** -_weight(evidence), 6),
+        "text": first.text,
+        "evidence": list(dict.fromkeys(one.text for one in ordered)),
+        "examples": examples,
+        "links": [f"{ui_url}/trace/{trace_id}" for trace_id in examples] if ui_url else [],
+    }

@@ -1,0 +1,225 @@
+"""Behaviour now and before ▸ evidence against workloads: who became slower, who fails by itself, who stopped calling.
+
+How strong a piece of evidence is has one measure for all kinds: the share of calls that changed beyond chance, times
+how much. Slower is measured in doublings; an error counts like being 32 times as slow (nobody waits longer than five
+doublings before they give up), and no longer doing what one always did almost like that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from traceviz.analyze.culprits import Way, culprits
+from traceviz.analyze.group_names import NodeNames
+from traceviz.analyze.sentences import percent
+from traceviz.analyze.sketch import Sketch
+from traceviz.analyze.slower import Slower, slower
+from traceviz.slow.counts import add_sketches
+from traceviz.why.behaviour import BehaviourCounts, Visits
+
+#: What an error weighs, and no longer doing what was always done, in doublings of the time that a call takes.
+ERROR, GONE = 5.0, 4.0
+
+Kind = Literal["error", "latency", "headers"]
+
+
+class Evidence(NamedTuple):
+    """What speaks against a workload: how strongly, why (a code that `explain` knows), in words, and in which traces.
+    `caller` is whose calls show it, None where all of them do."""
+
+    node: str
+    kind: Kind
+    reason: str
+    strength: float
+    text: str
+    caller: str | None = None
+    examples: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """What a node was asked for."""
+
+    node: str
+    operation: str
+
+
+#: By names: whom a node called (or None), and the span of its own that it has.
+DeedName = tuple[str | None, str]
+
+
+@dataclass
+class Doing:
+    """The visits of one operation of a node, deeds by names."""
+
+    visits: Visits = field(default_factory=Visits)
+    deeds: Counter[DeedName] = field(default_factory=Counter)
+    deeds_well: Counter[DeedName] = field(default_factory=Counter)
+
+    @property
+    def well(self) -> int:
+        """How many of its visits went well."""
+        return self.visits.visits - self.visits.marked
+
+
+@dataclass
+class Behaviour:
+    """How everybody behaves, by names."""
+
+    doings: dict[Asked, Doing] = field(default_factory=dict)
+    ways: dict[Way, dict[str, Sketch]] = field(default_factory=lambda: defaultdict(dict))
+
+    @property
+    def called(self) -> dict[str, set[str]]:
+        """Whom every node calls."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for way in self.ways:
+            found[way.caller].add(way.callee)
+        for asked, doing in self.doings.items():
+            found[asked.node] |= {called for called, _ in doing.deeds if called is not None}
+        return found
+
+
+def named(counts: BehaviourCounts, names: NodeNames) -> Behaviour:
+    """The same by names."""
+    result = Behaviour()
+    for work, visits in sorted(counts.visits.items(), key=repr):
+        doing = result.doings.setdefault(Asked(names[work.workload], work.operation), Doing())
+        doing.visits.merge(visits)
+        for mine, theirs in ((doing.deeds, visits.deeds), (doing.deeds_well, visits.deeds_well)):
+            for deed, times in theirs.items():
+                mine[None if deed.called is None else names[deed.called], deed.operation] += times
+    for way, sketch in sorted(counts.ways.items(), key=repr):
+        add_sketches(result.ways[Way(names[way.caller], names[way.callee])], {way.operation: sketch})
+    return result
+
+
+def compare(now: Behaviour, before: Behaviour, least_ns: float) -> list[Evidence]:
+    """All evidence, the strongest last explained away: what a workload does differently because those that it called
+    are slow or fail, or because it is called differently, is no evidence against it."""
+    found = [*_slower_at_work(now, before, least_ns), *_slower_ways(now, before, least_ns), *_marked(now, before)]
+    troubled = _strongest(found)
+    gone = _stopped(now, before)
+    stopped = _strongest(gone)
+    called = now.called
+    callers: dict[str, set[str]] = defaultdict(set)
+    for caller, callees in called.items():
+        for callee in callees:
+            callers[callee].add(caller)
+    marks = _strongest(one for one in found if one.kind == "error")
+    result = []
+    for one in (*found, *gone):
+        others = called[one.node] - {one.node}
+        if one.reason == "stopped-calling":
+            explained = max((troubled[other] for other in others), default=0.0)
+            above = max((stopped[other] for other in callers[one.node] - {one.node}), default=0.0)
+            explained = max(explained, above)
+        elif one.kind == "error":
+            explained = max((marks[other] for other in others), default=0.0)
+        else:
+            explained = 0.0
+        if one.strength > explained:
+            result.append(one._replace(strength=one.strength - explained))
+    return result
+
+
+def more_often(times: int, of: int, times_before: int, of_before: int) -> float:
+    """By how much the share of calls rose, with one more call on either side the other way; 0 where it did not."""
+    return max(times / (of + 1) - (times_before + 1) / (of_before + 1), 0.0)
+
+
+def _strongest(evidence: Iterable[Evidence]) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
+    for one in evidence:
+        found[one.node] = max(found[one.node], one.strength)
+    return found
+
+
+def _slower_at_work(now: Behaviour, before: Behaviour, least_ns: float) -> list[Evidence]:
+    found = []
+    for asked in sorted(now.doings.keys() & before.doings.keys()):
+        visits, was = now.doings[asked].visits, before.doings[asked].visits
+        how = slower(was.own, visits.own, least_ns)
+        if how is not None:
+            text = f"{_of(asked)} is at work {_times(how, was.own, visits.own)}"
+            found.append(Evidence(asked.node, "latency", "slow", how.strength, text, None, tuple(visits.examples)))
+    return found
+
+
+def _slower_ways(now: Behaviour, before: Behaviour, least_ns: float) -> list[Evidence]:
+    """Ways are looked at as a whole: which of their ends several of them have in common."""
+    strongest: dict[Way, tuple[float, str]] = {}
+    for way in sorted(now.ways.keys() & before.ways.keys()):
+        strongest[way] = (0.0, "")
+        for operation in sorted(now.ways[way].keys() & before.ways[way].keys()):
+            was, gaps = before.ways[way][operation], now.ways[way][operation]
+            how = slower(was, gaps, least_ns)
+            if how is not None and how.strength > strongest[way][0]:
+                text = f"{way.caller} → {way.callee}: calls are on their way {_times(how, was, gaps)}"
+                strongest[way] = (how.strength, text)
+    ends = culprits({way: strength for way, (strength, _) in strongest.items()})
+    found = []
+    for way, end in ends.items():
+        strength, text = strongest[way]
+        found.append(Evidence(end, "latency", "network", strength, text, way.caller if end == way.callee else None))
+    return found
+
+
+def _marked(now: Behaviour, before: Behaviour) -> list[Evidence]:
+    found = []
+    for asked in sorted(now.doings.keys() & before.doings.keys()):
+        visits, was = now.doings[asked].visits, before.doings[asked].visits
+        share = more_often(visits.marked, visits.visits, was.marked, was.visits)
+        if share:
+            text = (
+                f"{_of(asked)} failed by itself in {percent(visits.marked / visits.visits)} of {visits.visits} calls, "
+                f"before in {percent(was.marked / was.visits)} of {was.visits}"
+            )
+            examples = tuple(visits.examples)
+            found.append(Evidence(asked.node, "error", "application-error", ERROR * share, text, None, examples))
+    return found
+
+
+def _stopped(now: Behaviour, before: Behaviour) -> list[Evidence]:
+    """What was done in visits that went well, and is no longer done in as many of all visits, nor anything else in its
+    place."""
+    found = []
+    for asked in sorted(now.doings.keys() & before.doings.keys()):
+        doing, was = now.doings[asked], before.doings[asked]
+        total, well = doing.visits.visits, was.well
+        instead = max(
+            (more_often(min(doing.deeds[deed], total), total, was.deeds_well[deed], well) for deed in doing.deeds),
+            default=0.0,
+        )
+        best = (0.0, "")
+        for deed in sorted(was.deeds_well, key=repr):
+            left_out, left_out_before = total - min(doing.deeds[deed], total), well - min(was.deeds_well[deed], well)
+            share = more_often(left_out, total, left_out_before, well) - instead
+            if share > best[0]:
+                what = f"calls {deed[0]}" if deed[0] is not None else f"does {deed[1]}"
+                text = (
+                    f"{_of(asked)} no longer {what} in {percent(left_out / total)} of {total} calls; before it was "
+                    f"so in {percent(left_out_before / well)} of {well}"
+                )
+                best = (share, text)
+        if best[0]:
+            examples = tuple(doing.visits.examples)
+            found.append(Evidence(asked.node, "error", "stopped-calling", GONE * best[0], best[1], None, examples))
+    return found
+
+
+def _of(asked: Asked) -> str:
+    return f"{asked.node} {asked.operation}" if asked.operation.strip("\0") else asked.node
+
+
+def _times(how: Slower, before: Sketch, now: Sketch) -> str:
+    """`31 times as long in 67 % of 3 calls: 80 ms instead of 2.6 ms`."""
+    typical = before.percentiles_ns((0.5,))[0]
+    times = f"{how.times:,.0f}" if how.times >= 10 else f"{how.times:.1f}"
+    return f"{times} times as long as before in {percent(how.share)} of {now.count} calls (before: {_ms(typical)})"
+
+
+def _ms(ns: float) -> str:
+    return f"{ns / 1e6:,.0f} ms" if ns >= 1e8 else f"{ns / 1e6:.3g} ms"
