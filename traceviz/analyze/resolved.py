@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,24 +26,28 @@ class EdgeName(NamedTuple):
 
 
 class Resolved:
-    """What a report says, by node names. `notes` are the report's and those of naming."""
+    """What a report says, by node names. `notes` are the report's and those of `naming`.
 
-    def __init__(self, report: Report) -> None:
+    Where it is one of several that are compared, the others are `beside` it: a name that says how a node is told from
+    others must be the same in all of them.
+    """
+
+    def __init__(self, report: Report, beside: Iterable[Report] = ()) -> None:
         self.report = report
+        self.naming = Notes()
+        parties = _parties(report)
+        named = set(parties)
+        spans = Counter({party: counts.spans for party, counts in report.workloads.items()})
+        hosts = dict(report.hosts)
+        for other in beside:
+            named |= _parties(other)
+            spans.update({party: counts.spans for party, counts in other.workloads.items()})
+            for host, answered in other.hosts.items():
+                hosts[host] = hosts.get(host, Counter()) + answered
+        self.names = NodeNames(named, spans, hosts, report.group_by or "service", self.naming)
         self.notes = Notes()
         self.notes.merge(report.notes)
-        parties = set(report.workloads)
-        for edge in report.edges:
-            parties |= {edge.caller, edge.callee}
-        parties |= set(report.answers)
-        for path in report.contexts or ():
-            parties |= {party for step in path for party in (step.caller, step.callee) if party is not None}
-        for shape in report.shapes:
-            for failure in shape:
-                parties |= {failure.callee, *failure.path}
-                parties |= {party for party in (failure.caller, failure.blame) if party is not None}
-        spans = {party: counts.spans for party, counts in report.workloads.items()}
-        self.names = NodeNames(parties, spans, report.hosts, report.group_by or "service", self.notes)
+        self.notes.merge(self.naming)
         self.parties: dict[str, set[Party]] = defaultdict(set)
         for party in parties:
             self.parties[self.names[party]].add(party)
@@ -148,6 +153,21 @@ class Resolved:
             },
             "notes": self.notes.documents(),
         }
+
+
+def _parties(report: Report) -> set[Party]:
+    """Everybody whom a report knows."""
+    parties = set(report.workloads)
+    for edge in report.edges:
+        parties |= {edge.caller, edge.callee}
+    parties |= set(report.answers)
+    for path in report.contexts or ():
+        parties |= {party for step in path for party in (step.caller, step.callee) if party is not None}
+    for shape in report.shapes:
+        for failure in shape:
+            parties |= {failure.callee, *failure.path}
+            parties |= {party for party in (failure.caller, failure.blame) if party is not None}
+    return parties
 
 
 def _instant(ns: int | None) -> str | None:

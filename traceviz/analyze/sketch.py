@@ -57,6 +57,18 @@ class Sketch:
     def _in_buckets(self) -> Counter[int]:
         return self._buckets if self._values is None else _buckets(self._values)
 
+    def together(self, other: Sketch) -> tuple[Ints, Ints]:
+        """How many values are in this one and in the other, for all that are in either of them, the shortest first; by
+        buckets where one of them has buckets."""
+        if self._values is not None and other._values is not None:
+            scale, place = np.unique(np.concatenate((self._values, other._values)), return_inverse=True)
+            both, mine = (np.bincount(some, minlength=len(scale)) for some in (place, place[: self.count]))
+            return mine, both - mine
+        own, foreign = self._in_buckets(), other._in_buckets()
+        indices = sorted(own.keys() | foreign.keys())
+        mine, theirs = (np.array([held[index] for index in indices], np.int64) for held in (own, foreign))
+        return mine, theirs
+
     def percentiles_ns(self, shares: Iterable[float]) -> list[float]:
         """Nearest-rank percentiles: the smallest value that at least this share of all values does not exceed."""
         ranks = [max(1, math.ceil(share * self.count)) for share in shares]
