@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builder import Row, attempt, forest, gateway, in_trace, inbound, outbound, span
-from traceviz.analyze.conditions import chance_of_more, makes_fail
+from traceviz.analyze.conditions import makes_fail
 from traceviz.analyze.report import report
 from traceviz.analyze.sentences import percent
 from traceviz.documents import FailingHop
@@ -166,12 +166,6 @@ def test_a_callee_makes_its_caller_fail_where_chance_does_not_explain_it(
     with_it: list[int], in_all: list[int], causes: bool
 ) -> None:
     assert makes_fail(with_it, in_all) is causes
-
-
-def test_the_chance_of_a_table_is_fishers() -> None:
-    # The lady tasting tea: 3 of 4 right, one-sided.
-    assert chance_of_more(3, 1, 1, 3) == pytest.approx(17 / 70)
-    assert chance_of_more(4, 0, 0, 4) == pytest.approx(1 / 70)
 
 
 def test_a_fragment_of_a_torn_trace_is_no_users_request() -> None:

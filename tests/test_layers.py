@@ -20,6 +20,7 @@ ORDER = (
         "doctor",
         "render",
         "selection",
+        "between",
         "wanted",
         "traces",
         "joining",

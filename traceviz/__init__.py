@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from traceviz.asking.access import Access
     from traceviz.errors import TracevizError
     from traceviz.fetching import Fetched
-    from traceviz.library import LoadedForest, fetch, load, render, to_graphviz
+    from traceviz.library import LoadedForest, diff, diff_versions, fetch, load, render, to_graphviz
     from traceviz.reconstruct import Forest
     from traceviz.spans import Spans
 
@@ -41,6 +41,8 @@ __all__ = [
     "Spans",
     "TracevizError",
     "__version__",
+    "diff",
+    "diff_versions",
     "fetch",
     "load",
     "render",
@@ -55,6 +57,8 @@ _HOMES = {
     "Report": "analyze.report",
     "Spans": "spans",
     "TracevizError": "errors",
+    "diff": "library",
+    "diff_versions": "library",
     "fetch": "library",
     "load": "library",
     "to_graphviz": "library",

@@ -36,6 +36,7 @@ _PLACES = {
         "errors", "errors", "The failing hops, ranked: where errors started, why, who felt them, where to look."
     ),
     "tree": _Place("tree", "tree", "One request as a call tree: where its time went, and which call broke first."),
+    "diff": _Place("diff", "diff", "What changed between two times, files or versions, and which of it is chance."),
     "doctor": _Place("doctor", "doctor", "What is wrong with the traces themselves, at which service, what to change."),
     "fetch": _Place(
         "fetch", "fetch", "Keep traces in a file, a trace a line; every command reads them back to the same answer."

@@ -10,12 +10,14 @@ from typing import Literal
 import graphviz
 
 from traceviz import fetching
+from traceviz.analyze.by_version import diff_versions as compared_versions
+from traceviz.analyze.diff import diff as compared
 from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.report import VIEWS, Report, View, report
 from traceviz.asked import Asked
 from traceviz.asking.access import Access
 from traceviz.doctor import Checkup, doctor
-from traceviz.documents import DoctorDocument, TreeDocument
+from traceviz.documents import DiffDocument, DoctorDocument, TreeDocument
 from traceviz.errors import NothingFound, UsageError
 from traceviz.fetching import Fetched
 from traceviz.keeping.anonymize import Anonymizer
@@ -160,15 +162,31 @@ def fetch(
     return fetching.fetch(jaeger, wanted, path, anonymizer=Anonymizer() if anonymize else None)
 
 
-def render(report: Report | TreeDocument, format: str, *, theme: Literal["light", "dark"] = "light") -> str | bytes:
-    """The service graph of a report, or a call tree, as "svg", "png", "pdf", "dot", "json", "csv", "table" or "wide";
-    the graph also as "mermaid", "nodegraph" (Grafana) or "cytoscape".
+def render(
+    report: Report | TreeDocument | DiffDocument, format: str, *, theme: Literal["light", "dark"] = "light"
+) -> str | bytes:
+    """The service graph of a report, a call tree or a comparison, as "svg", "png", "pdf", "dot", "mermaid", "json",
+    "csv", "table" or "wide"; the graph also as "nodegraph" (Grafana) or "cytoscape".
 
     Text formats give str, drawings and PDF bytes. Raises `DrawingFailed` where the layout engine does.
     """
     if not isinstance(report, Report):
         return render_document(report, format, theme=theme)
     return render_document(report.graph(), format, errors=report.errors(), ui_url=report.asked.ui_url, theme=theme)
+
+
+def diff(before: Report | LoadedForest, after: Report | LoadedForest) -> DiffDocument:
+    """The document of `traceviz diff -o json`: which edges were added, removed, got worse or better between two reports
+    that are grouped alike, and which of it is beyond chance. `render` draws it. Raises UsageError for others."""
+    one, other = (side.report() if isinstance(side, LoadedForest) else side for side in (before, after))
+    return compared(one, other)
+
+
+def diff_versions(report: Report, before: str, after: str) -> DiffDocument:
+    """The same of two versions in one report, which is grouped by version: the calls to and from each of them.
+
+    Raises NothingFound where no workload has both, UsageError where the report is not grouped so."""
+    return compared_versions(report, before, after)
 
 
 def to_graphviz(report: Report, *, theme: Literal["light", "dark"] = "light") -> graphviz.Source:

@@ -1,7 +1,8 @@
 """Rows of documents: which fields they have, by their dotted names in JSON, and the value under such a name.
 
 `client_ms.p95` reaches inside, `flags.UT` is a count of what was met, and the times `p95_ms` alone are those of
-`client_ms`, else of `server_ms`. So do `--fail-on`, `--columns` and `--sort`.
+`client_ms`, else of `server_ms`; `after.p95_ms` those of an edge inside of a row. So do `--fail-on`, `--columns` and
+`--sort`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ class Fields:
 
     def __init__(self, row_type: type) -> None:
         self._kinds: dict[str, Kind] = dict(_fields(row_type, ""))
-        self._has_times = "client_ms.p50" in self._kinds
+        known = (name.removesuffix("client_ms.p50") for name in self._kinds if name.endswith("client_ms.p50"))
+        self._timed = tuple(known)
 
     def kind(self, name: str) -> Kind | None:
         """What a field is, None where there is none of this name."""
-        if self._has_times and name in _TIMES:
+        if any(name.removeprefix(whose) in _TIMES for whose in self._timed):
             return "number"
         return self._kinds.get(name) or next(
             (kind for known, kind in reversed(self._kinds.items()) if "*" in known and fnmatchcase(name, known)), None
@@ -37,20 +39,20 @@ class Fields:
     def names(self, *kinds: Kind) -> list[str]:
         """The names of all fields of these kinds, in the order of the document, the short ones of times first;
         `flags.*` where they are counted under any name."""
-        short = _PERCENTILES if self._has_times and "number" in kinds else ()
+        short = (f"{whose}{part}" for whose in self._timed for part in _PERCENTILES if "number" in kinds)
         return [*short, *(name for name, kind in self._kinds.items() if kind in kinds)]
 
 
 def value(row: Row, name: str) -> Any:
     """What a row has under a name of `Fields`, None where it is not known. Keys may hold dots themselves
     (`callers.reviews.a`)."""
-    if name in _TIMES and name not in row:
-        times = row.get("client_ms") or row.get("server_ms")
-        return times[name.removesuffix("_ms")] if times else None
     found: Any = row
     while name:
         if not isinstance(found, Mapping):
             return None
+        if name in _TIMES and name not in found:
+            times = found.get("client_ms") or found.get("server_ms")
+            return times[name.removesuffix("_ms")] if isinstance(times, Mapping) else None
         key, _, rest = (name, "", "") if name in found else name.partition(".")
         found, name = found.get(key), rest
     return found

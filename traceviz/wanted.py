@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from traceviz import when
+from traceviz.between import Between
 from traceviz.control_plane import is_control_plane
 from traceviz.errors import UsageError
 from traceviz.selection import parse_tag
@@ -25,7 +26,8 @@ class Wanted:
     Against a Jaeger it is one hour and `limit` 1,000 traces where nothing is said, all of them with `everything`;
     files are read whole. `operation`, durations (ns) and `tags` are conditions on one and the same span of the service.
     `complete` is how many traces with missing parents are asked for again by id. `control_plane` keeps the spans of
-    Mixer and of Jaeger itself. `join_requests` puts torn traces together before anything is selected.
+    Mixer and of Jaeger itself. `join_requests` puts torn traces together before anything is selected. `between` is the
+    window of one side of a comparison, instead of `since_ns`, `from_ns` and `to_ns`.
     """
 
     service: str | None = None
@@ -43,6 +45,7 @@ class Wanted:
     ui_url: str | None = None
     control_plane: bool = False
     join_requests: bool = False
+    between: Between | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.everything:
@@ -72,6 +75,8 @@ class Wanted:
     def window(self, end_ns: int | None, since_ns: int | None) -> tuple[int | None, int | None]:
         """The window asked for, from and to in ns; `end_ns` is what `--since` counts back from, `since_ns` how far
         where nothing is said."""
+        if self.between is not None:
+            return self.between.window(end_ns)
         to_ns = self.to_ns
         since = self.since_ns if self.since_ns is not None else since_ns if self.from_ns is None else None
         if since is not None and end_ns is not None:

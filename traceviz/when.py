@@ -49,6 +49,11 @@ def parse_duration(text: str) -> int:
     return duration_ns
 
 
+def is_duration(text: str) -> bool:
+    """Whether `parse_duration` reads it."""
+    return _duration_ns(text.strip()) is not None
+
+
 def parse_instant(text: str, now_ns: int) -> int:
     """The ns since 1970 of an instant: RFC 3339 with any offset, epoch s, ms, µs or ns (told apart by magnitude),
     `now`, `now-1h`, `now+5m`.

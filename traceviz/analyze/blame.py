@@ -15,13 +15,13 @@ from traceviz.analyze.conditions import (
     VALUES_CUT,
     Values,
     add_values,
-    chance_of_more,
     makes_fail,
 )
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import ends_of, sentence
 from traceviz.analyze.shapes import Failure, Shape, ShapeCount
+from traceviz.analyze.significance import chance_of_more
 from traceviz.documents import Concentration, ErrorsDocument, FailingHop
 
 EXAMPLES = 5

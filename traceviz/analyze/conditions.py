@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from traceviz.analyze.groups import pod_labels
 from traceviz.analyze.kept import kept
 from traceviz.analyze.operations import name_labels
+from traceviz.analyze.significance import chance_of_more
 from traceviz.hops import Hops
 from traceviz.notes import define
 from traceviz.parties import Party
@@ -72,22 +72,6 @@ def makes_fail(with_it: PairCounts, in_all: PairCounts) -> bool:
     if failed_without <= 0:
         return True
     return chance_of_more(with_it[0], with_it[1], failed_without, max(well_without, 0)) < 0.01
-
-
-def chance_of_more(a: int, b: int, c: int, d: int) -> float:
-    """Fisher's exact test: the chance that the share a / (a + b) is at least this much above c / (c + d)."""
-
-    def log_choose(n: int, k: int) -> float:
-        return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-    total = log_choose(a + b + c + d, a + c)
-    chance = 0.0
-    for more in range(a, min(a + b, a + c) + 1):
-        term = math.exp(log_choose(a + b, more) + log_choose(c + d, a + c - more) - total)
-        chance += term
-        if term < chance * 1e-12:
-            break
-    return min(chance, 1.0)
 
 
 class TraitKey(NamedTuple):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from traceviz import envoy
 from traceviz.agents import agent
+from traceviz.analyze.clustering import Clustering, clusterings, log_durations
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.groups import Sides
 from traceviz.analyze.sketch import Sketch
@@ -36,7 +37,8 @@ class EdgeKey(NamedTuple):
 
 @dataclass(slots=True)
 class EdgeCounts:
-    """Everything that is counted of one edge; durations in ns."""
+    """Everything that is counted of one edge; durations in ns. `errors_by_trace` and `times_by_trace` are counted of
+    edges alone, and not of contexts: only what is compared needs them."""
 
     calls: int = 0
     errors: int = 0
@@ -53,13 +55,15 @@ class EdgeCounts:
     protocols: Counter[str] = field(default_factory=Counter)
     failed_examples: list[str] = field(default_factory=list)
     slowest: list[tuple[int, str]] = field(default_factory=list)
+    errors_by_trace: Clustering = field(default_factory=Clustering)
+    times_by_trace: Clustering = field(default_factory=Clustering)
 
     def merge(self, other: EdgeCounts) -> None:
         """Add what `other` counted."""
         for name in ("calls", "errors", "attempts", "failed_attempts", "joined", "with_caller", "with_callee"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for sketch in ("client", "server", "gap"):
-            getattr(self, sketch).merge(getattr(other, sketch))
+        for sums in ("client", "server", "gap", "errors_by_trace", "times_by_trace"):
+            getattr(self, sums).merge(getattr(other, sums))
         for counter in ("statuses", "flags", "protocols"):
             getattr(self, counter).update(getattr(other, counter))
         self.failed_examples = sorted({*self.failed_examples, *other.failed_examples})[:EXAMPLES]
@@ -96,7 +100,25 @@ def count_edges(hops: Hops) -> dict[EdgeKey, EdgeCounts]:
     keys = [EdgeKey(hops.parties[c // 2 // size], hops.parties[c // 2 % size], bool(c % 2)) for c in codes.tolist()]
     counts = [EdgeCounts() for _ in keys]
     add_calls(hops, chosen, edge, counts)
+    _add_clusterings(hops, chosen, edge, counts)
     return dict(zip(keys, counts, strict=True))
+
+
+def _add_clusterings(hops: Hops, chosen: Rows, edge: Rows, counts: Sequence[EdgeCounts]) -> None:
+    """How the errors and the times of every edge come in traces."""
+    trace = hops.forest.spans.trace[hops.row[chosen]].astype(np.int64)
+    duration = _duration(hops)[chosen]
+    timed = duration >= 0
+    errors = clusterings(edge, trace, hops.failed[chosen].astype(np.int64), len(counts))
+    times = clusterings(edge[timed], trace[timed], log_durations(duration[timed]), len(counts))
+    for one, of_errors, of_times in zip(counts, errors, times, strict=True):
+        one.errors_by_trace, one.times_by_trace = of_errors, of_times
+
+
+def _duration(hops: Hops) -> Ints:
+    """How long each call took, as its caller saw it, else as its callee did."""
+    duration: Ints = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)
+    return duration
 
 
 def add_calls(hops: Hops, chosen: Rows, group: Rows, counts: Sequence[EdgeCounts]) -> None:
@@ -108,8 +130,7 @@ def add_calls(hops: Hops, chosen: Rows, group: Rows, counts: Sequence[EdgeCounts
     labels = {"statuses": status_labels(hops), "flags": flag_labels(hops), "protocols": protocol_labels(hops)}
     for name, (texts, text) in labels.items():
         _add_texts(group, texts, text[chosen], counts, name)
-    duration = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)
-    _add_examples(hops.forest, hops.row[chosen], duration[chosen], hops.failed[chosen], group, counts)
+    _add_examples(hops.forest, hops.row[chosen], _duration(hops)[chosen], hops.failed[chosen], group, counts)
 
 
 def add_spans(hops: Hops, rows: Rows, group: Rows, counts: Sequence[EdgeCounts]) -> None:

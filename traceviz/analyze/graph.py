@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from traceviz.analyze.blame import failing_hops
@@ -17,17 +18,10 @@ def graph_document(report: Report) -> GraphDocument:
     """The document of `traceviz graph -o json`."""
     resolved = Resolved(report)
     contexts = [] if report.contexts is None else context_rows(resolved, report.contexts)
-    broken = {(caller, row["callee"]) for row in failing_hops(resolved) for caller in row["callers"]}
-    edges = [
-        _edge(resolved, name, counts, (name.caller, name.callee) in broken) for name, counts in resolved.edges.items()
-    ]
-    if report.asked.join_requests:
-        for edge, counts in zip(edges, resolved.edges.values(), strict=True):
-            edge["joined"] = counts.joined
-    named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
+    edges = edges_of(resolved, where_errors_start(resolved))
     document: GraphDocument = {
         **resolved.head("graph"),  # type: ignore[typeddict-item]  # it has no key that is added below
-        "nodes": [_node(resolved, name) for name in sorted(named)],
+        "nodes": nodes_of(resolved, edges),
         "edges": edges,
         "cycles": cycles(edges),
     }
@@ -38,6 +32,28 @@ def graph_document(report: Report) -> GraphDocument:
     if report.contexts is not None:
         document["contexts"] = [_context(resolved, row) for row in contexts]
     return document
+
+
+def where_errors_start(resolved: Resolved) -> set[tuple[str, str]]:
+    """Caller and callee of the edges on which errors start."""
+    return {(caller, row["callee"]) for row in failing_hops(resolved) for caller in row["callers"]}
+
+
+def edges_of(resolved: Resolved, failing: Collection[tuple[str, str]]) -> list[Edge]:
+    """The edges, in the order of `resolved.edges`, with the failing hops among them marked."""
+    edges = [
+        _edge(resolved, name, counts, (name.caller, name.callee) in failing) for name, counts in resolved.edges.items()
+    ]
+    if resolved.report.asked.join_requests:
+        for edge, counts in zip(edges, resolved.edges.values(), strict=True):
+            edge["joined"] = counts.joined
+    return edges
+
+
+def nodes_of(resolved: Resolved, edges: Sequence[Edge]) -> list[Node]:
+    """What reported spans, and what these edges touch."""
+    named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
+    return [_node(resolved, name) for name in sorted(named)]
 
 
 def _node(resolved: Resolved, name: str) -> Node:

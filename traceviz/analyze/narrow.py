@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from traceviz.analyze.graph import cycles
 from traceviz.analyze.narrow_contexts import around, often_called, without
-from traceviz.documents import GraphDocument
+from traceviz.documents import DiffDocument, GraphDocument
 from traceviz.errors import NothingFound
 from traceviz.notes import NoteDocument, Notes, define
 from traceviz.sources.names import shown
@@ -49,16 +49,8 @@ def narrow(
     A node is meant by its own name, else all nodes of a workload are by the workload's. Raises NothingFound where
     `focus` or a name in `hide` is no node.
     """
-    names = {node["name"] for node in document["nodes"]}
     notes = Notes()
-    hidden = {meant for name in hide for meant in _meant(document, name)}
-    focused = set() if focus is None else _meant(document, focus)
-    kept = names - hidden
-    notes.add(HIDDEN, len(names) - len(kept), sorted(names - kept))
-    if focus is not None:
-        near = {name for one in focused for name in _around(document, kept, one, depth)}
-        notes.add(OUT_OF_FOCUS, len(kept - near), sorted(kept - near))
-        kept = near
+    kept = chosen(document, notes, hide=hide, focus=focus, depth=depth)
     edges = [edge for edge in document["edges"] if edge["caller"] in kept and edge["callee"] in kept]
     often = [edge for edge in edges if edge["calls"] >= min_calls]
     if len(often) < len(edges):
@@ -72,18 +64,34 @@ def narrow(
         "nodes": [node for node in document["nodes"] if node["name"] in kept],
         "edges": often,
         "cycles": cycles(often),
-        "notes": _merged(document["notes"], notes),
+        "notes": merged(document["notes"], notes),
     }
     if "contexts" in document:
-        contexts = without(document["contexts"], hidden)
-        contexts = contexts if focus is None else around(contexts, focused, depth)
+        contexts = without(document["contexts"], {meant for name in hide for meant in _meant(document, name)})
+        contexts = contexts if focus is None else around(contexts, _meant(document, focus), depth)
         contexts = narrowed["contexts"] = often_called(contexts, min_calls)
         kept |= {one["node"] for one in contexts if one["node"] is not None}
         narrowed["nodes"] = [node for node in document["nodes"] if node["name"] in kept]
     return narrowed
 
 
-def _meant(document: GraphDocument, name: str) -> set[str]:
+def chosen(
+    document: GraphDocument | DiffDocument, notes: Notes, *, hide: Sequence[str], focus: str | None, depth: int
+) -> set[str]:
+    """The nodes that are not hidden and are near the focus, with a note on the others. Raises as `narrow` does."""
+    names = {node["name"] for node in document["nodes"]}
+    hidden = {meant for name in hide for meant in _meant(document, name)}
+    focused = set() if focus is None else _meant(document, focus)
+    kept = names - hidden
+    notes.add(HIDDEN, len(names) - len(kept), sorted(names - kept))
+    if focus is not None:
+        near = {name for one in focused for name in _around(document, kept, one, depth)}
+        notes.add(OUT_OF_FOCUS, len(kept - near), sorted(kept - near))
+        kept = near
+    return kept
+
+
+def _meant(document: GraphDocument | DiffDocument, name: str) -> set[str]:
     """The nodes that a name stands for."""
     names = {node["name"] for node in document["nodes"]}
     if name in names:
@@ -96,7 +104,7 @@ def _meant(document: GraphDocument, name: str) -> set[str]:
     return of_workload
 
 
-def _around(document: GraphDocument, kept: Collection[str], focus: str, depth: int) -> set[str]:
+def _around(document: GraphDocument | DiffDocument, kept: Collection[str], focus: str, depth: int) -> set[str]:
     """What is at most `depth` edges before or behind the focus."""
     import networkx as nx  # a tenth of a second, for the commands that need it
 
@@ -118,5 +126,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _merged(documents: list[NoteDocument], notes: Notes) -> list[NoteDocument]:
+def merged(documents: list[NoteDocument], notes: Notes) -> list[NoteDocument]:
+    """Both together, by code."""
     return sorted([*documents, *notes.documents()], key=lambda note: note["code"])

@@ -18,7 +18,7 @@ from traceviz.analyze.report import report as count_all
 from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import access
-from traceviz.documents import AnyDocument, DoctorDocument, ErrorsDocument, GraphDocument
+from traceviz.documents import AnyDocument, DiffDocument, DoctorDocument, ErrorsDocument, GraphDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.loading import INTERRUPTED
@@ -28,7 +28,7 @@ from traceviz.render.arrangement import AS_USUAL, Arrangement, read_arrangement
 from traceviz.render.text import UNCUT, notes_text
 from traceviz.render.words import clean
 from traceviz.target import open_target
-from traceviz.wanted import read_wanted
+from traceviz.wanted import Wanted, read_wanted
 
 EXPRESSION_HELD = 79
 #: Columns of a terminal that does not say how many it has.
@@ -103,7 +103,7 @@ class Delivery:
 class Product(NamedTuple):
     """A document, the rows that `--fail-on` judges, and how it is drawn."""
 
-    document: GraphDocument | ErrorsDocument | DoctorDocument
+    document: GraphDocument | ErrorsDocument | DoctorDocument | DiffDocument
     rows: Sequence[Mapping[str, Any]]
     drawing: Mapping[str, Any] = MappingProxyType({})
 
@@ -121,9 +121,13 @@ class Run(Delivery):
 
     def report(self) -> Report:
         """Read and count what was asked for."""
+        return self.read(self.targets, self.wanted)
+
+    def read(self, targets: Sequence[str], wanted: Wanted) -> Report:
+        """Read and count these traces."""
         with contextlib.ExitStack() as open_until_counted:
             with overseen(self.quiet) as oversight:
-                opened = open_target(self.targets, self.wanted, self.access, oversight=oversight)
+                opened = open_target(targets, wanted, self.access, oversight=oversight)
                 traces = open_until_counted.enter_context(opened)
             self.interrupted = traces.interrupted
             return traces.report(self._count)
@@ -135,13 +139,14 @@ class Run(Delivery):
 
     def deliver(
         self,
-        document: GraphDocument | ErrorsDocument | DoctorDocument,
+        document: GraphDocument | ErrorsDocument | DoctorDocument | DiffDocument,
         rows: Sequence[Mapping[str, Any]],
+        code: int = 0,
         **drawing: Any,
     ) -> None:
-        """Write the product, say the notes, and judge `--fail-on`."""
+        """Write the product, say the notes, and judge `--fail-on`, which goes before the exit code that is given."""
         self.write(document, **drawing)
-        self.end(EXPRESSION_HELD if self.held(rows) else 0)
+        self.end(EXPRESSION_HELD if self.held(rows) else code)
 
     def held(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Whether `--fail-on` holds for a row; then that is said."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from traceviz.documents import (
     AnyDocument,
+    DiffDocument,
     DoctorDocument,
     ErrorsDocument,
     GraphDocument,
@@ -22,6 +23,8 @@ from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.contexts_picture import contexts_picture
 from traceviz.render.contexts_text import contexts_text
 from traceviz.render.cytoscape import cytoscape
+from traceviz.render.diff_picture import diff_picture
+from traceviz.render.diff_text import diff_text
 from traceviz.render.doctor_text import doctor_text
 from traceviz.render.dot import dot
 from traceviz.render.export import main_list, to_csv, to_json
@@ -65,7 +68,7 @@ FORMATS: dict[str, OutputFormat] = {
     )
 }
 
-#: What a tree is drawn in.
+#: What a tree and a comparison are drawn in.
 OF_A_TREE = ("dot", "svg", "png", "pdf", "mermaid")
 
 
@@ -76,8 +79,9 @@ def format_of_file(path: str) -> str | None:
 
 
 def formats_of(document: AnyDocument) -> list[str]:
-    """The formats a document can be written in: a graph in all of them, a tree by Graphviz, the others as text."""
-    drawn = FORMATS if "edges" in document else OF_A_TREE if "spans" in document else ()
+    """The formats a document can be written in: a graph in all of them, a tree and a comparison by Graphviz and
+    Mermaid, the others as text."""
+    drawn = OF_A_TREE if "spans" in document or "changes" in document else FORMATS if "edges" in document else ()
     return [one.name for one in FORMATS.values() if one.name in drawn or not one.drawing]
 
 
@@ -104,7 +108,8 @@ def render(
     `arranged` says, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
     """
     if format not in formats_of(document):
-        one = "a graph" if "edges" in document else "a tree" if "spans" in document else None
+        compared = "a comparison" if "changes" in document else None
+        one = compared or ("a graph" if "edges" in document else "a tree" if "spans" in document else None)
         what = one or f"a list of {main_list(document).replace('_', ' ')}"
         raise UsageError(f"{what} cannot be written as {format!r}", f"formats: {', '.join(formats_of(document))}")
     arranged.check(format)
@@ -126,6 +131,12 @@ def render(
             return (wide_tree if format == "wide" else tree_text)(tree, width, color, spans)
         shown = tree_picture(tree, spans, theme)
         return tree_mermaid(shown) if format == "mermaid" else _drawn(tree_dot(shown), format, dot_command, timeout_s)
+    if "changes" in document:
+        diff = cast(DiffDocument, document)
+        if not FORMATS[format].drawing:
+            return diff_text(diff, width, color, format == "wide", arranged)
+        pictured = diff_picture(diff, theme)
+        return mermaid(pictured) if format == "mermaid" else _drawn(dot(pictured), format, dot_command, timeout_s)
     if not FORMATS[format].drawing and "contexts" in document:
         return contexts_text(document, width, color, format == "wide", arranged)
     if not FORMATS[format].drawing:
@@ -160,6 +171,8 @@ def notes_on(document: AnyDocument, format: str, **drawing: Any) -> list[NoteDoc
     if format == "mermaid" and "spans" in document:
         tree = cast(TreeDocument, document)
         return unshown_tree(tree_picture(tree, drawing.get("spans", False), drawing.get("theme", "light")))
+    if format == "mermaid" and "changes" in document:
+        return unshown(diff_picture(cast(DiffDocument, document), drawing.get("theme", "light")))
     if format != "mermaid" or "edges" not in document:
         return []
     said = {key: drawing[key] for key in ("errors", "label", "ui_url", "theme") if key in drawing}

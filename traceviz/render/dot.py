@@ -35,6 +35,7 @@ _SHAPES = {
     "external": "box",
     "unknown": "box",
 }
+_ON_ONE_SIDE = ("added", "removed")
 #: What a straight edge is worth. The frame around all nodes pulls them together with 128 for the whole, which bent the
 #: edges of large graphs into one bundle.
 STRAIGHTNESS = 100
@@ -107,30 +108,26 @@ def _node(node: PictureNode, colours: Palette) -> dict[str, object]:
     shape = _SHAPES[node.kind]
     lines = [line(node.name, NAME_SIZE, colours.ink, bold=True)]
     for text in node.lines:
-        lines.append(
-            line(
-                text,
-                TEXT_SIZE,
-                colours.text[node.health] if " err" in text and node.health != "healthy" else colours.faint,
-            )
-        )
+        speaks = text == node.change or (" err" in text and node.health != "healthy")
+        lines.append(line(text, TEXT_SIZE, colours.text_of(node.health, node.change) if speaks else colours.faint))
     if node.marks:
         ranks = ", ".join(str(mark.rank) for mark in node.marks[:3]) + (" …" if len(node.marks) > 3 else "")
         lines.append(pill(f"× {ranks}  {node.marks[0].title}", node.marks[0].first, colours))
     blamed = any(mark.first for mark in node.marks)
-    styles = ["filled"] + (["rounded"] if node.kind == "service" else []) + (["dashed"] if node.unseen else [])
+    dashed = node.unseen or node.change == "removed"
+    styles = ["filled"] + (["rounded"] if node.kind == "service" else []) + (["dashed"] if dashed else [])
     return {
         "id": node.id,
-        "class": f"{node.kind} {node.health}",
+        "class": f"{node.kind} {node.change or node.health}",
         "shape": shape,
         "peripheries": 2 if node.kind == "external" else None,
         "style": ",".join(styles),
         "margin": _MARGINS.get(shape, "0.11,0.06"),
         "fillcolor": colours.blamed if blamed else colours.unseen if node.unseen else colours.node,
-        "color": colours.line["failing" if node.marks else node.health]
-        if node.marks or not node.unseen
+        "color": colours.line_of("failing" if node.marks else node.health, node.change)
+        if node.marks or not node.unseen or node.change in _ON_ONE_SIDE
         else colours.faint,
-        "penwidth": 4 if blamed else 2.5 if node.marks else 1.4,
+        "penwidth": 4 if blamed else 2.5 if node.marks or node.change in _ON_ONE_SIDE else 1.4,
         "label": table(lines),
         "tooltip": node.tooltip,
         "URL": node.link,
@@ -169,16 +166,16 @@ def _entry_edge(node: PictureNode, colours: Palette) -> dict[str, object]:
 
 def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
     first = any(mark.first for mark in edge.marks)
-    line = colours.line["failing" if edge.marks else edge.health]
+    line = colours.line_of("failing" if edge.marks else edge.health, edge.change)
+    double = bool(edge.marks) or edge.change == "added"
     strand = max(2.4 if first else 1.3, edge.width / 2)
-    head = "vee" if edge.asynchronous else "normal"
     return {
         "id": edge.id,
-        "class": f"{edge.health} {edge.style}",
+        "class": f"{edge.change or edge.health} {edge.style}",
         "style": None if edge.style == "solid" else edge.style,
-        "color": f"{line}:{colours.background}:{line}" if edge.marks else line,
-        "penwidth": round(strand, 2) if edge.marks else edge.width,
-        "arrowhead": head if edge.health == "healthy" else f"{head}tee",
+        "color": f"{line}:{colours.background}:{line}" if double else line,
+        "penwidth": round(strand, 2) if double else edge.width,
+        "arrowhead": _head(edge),
         "dir": "both" if edge.joined else None,
         "arrowtail": "odot" if edge.joined else None,
         "arrowsize": round(0.6 + edge.width / 25, 2),
@@ -189,11 +186,19 @@ def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
     }
 
 
+def _head(edge: PictureEdge) -> str:
+    """The head of an arrow, with a bar where something is wrong."""
+    head = "vee" if edge.asynchronous else "normal"
+    wrong = edge.change == "worse" if edge.change is not None else edge.health != "healthy"
+    return f"{head}tee" if wrong else head
+
+
 def _edge_label(edge: PictureEdge, colours: Palette) -> Markup | None:
     """The words of an edge; those of the first failing hop stand in a frame, with rank and reason above them."""
     words = [
-        line(text, TEXT_SIZE, colours.text[edge.health] if index == 0 else colours.faint, bold=index == 0)
+        line(text, TEXT_SIZE, colours.text_of(edge.health, edge.change) if index == 0 else colours.faint, bold)
         for index, text in enumerate(edge.lines)
+        for bold in (index == 0 and edge.change != "same",)
     ]
     away = math.ceil(edge.width / 2) + 2
     if not edge.marks:

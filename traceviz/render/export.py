@@ -81,6 +81,12 @@ CONTEXT_COLUMNS: tuple[str, ...] = (
     *GRAPH_COLUMNS[-6:],
 )
 
+DIFF_COLUMNS: tuple[str, ...] = (
+    *("caller", "callee", "kind", "change", "significant", "error_rate_delta", "p50_ratio", "p95_ratio"),
+    *("changed", "p_value", "times_from"),
+    *(f"{side}.{column}" for side in ("before", "after") for column in GRAPH_COLUMNS[2:]),
+)
+
 #: The main list of every document, which is what a table shows, and the columns of its rows.
 _COLUMNS = {
     "contexts": CONTEXT_COLUMNS,
@@ -130,7 +136,8 @@ def to_csv(document: AnyDocument, arranged: Arrangement = AS_USUAL) -> str:
     """
     whole = cast(Mapping[str, Sequence[Mapping[str, object]]], document)
     shown = main_list(document)
-    columns, rows = arranged.titles(_COLUMNS[shown]), arranged.ordered(whole[shown])
+    usual = DIFF_COLUMNS if "changes" in document else _COLUMNS[shown]
+    columns, rows = arranged.titles(usual), arranged.ordered(whole[shown])
     lines = [",".join(map(_quoted, columns))] if arranged.headings else []
     lines += [",".join(_quoted(_cell(value(row, column))) for column in columns) for row in rows]
     return "".join(f"{_UNWRITABLE.sub(REPLACEMENT, line)}\n" for line in lines)

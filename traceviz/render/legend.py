@@ -76,12 +76,17 @@ def legend(
     add("dotted" in styles, "· · >", colours.ink, "asynchronous, through a queue")
     joined = any(edge.joined for edge in edges)
     add(joined, "o──►", colours.ink, "joined: the caller lost the tracing headers, and the trace was torn here")
-    add(any(node.unseen for node in nodes), "- -", colours.ink, "dashed border: no spans of its own")
-    kinds = {node.kind for node in nodes}
-    for kind, text in _SHAPES.items():
-        add(kind in kinds, "", colours.ink, text)
+    entries += shapes(nodes, colours)
     if calls:
         spread = count(calls[0]) if min(calls) == max(calls) else f"{count(min(calls))} to {count(max(calls))}"
         add(True, "", colours.ink, f"width of a line: calls ({spread})")
     add(times and bool(edges), "", colours.ink, "p50, p95: time of a call as its caller saw it")
     return tuple(entries)
+
+
+def shapes(nodes: Sequence[ShownNode], colours: Palette) -> list[LegendEntry]:
+    """What the borders and shapes of nodes mean."""
+    unseen = [LegendEntry("- -", colours.ink, "dashed border: no spans of its own")]
+    kinds = {node.kind for node in nodes}
+    found = unseen if any(node.unseen for node in nodes) else []
+    return found + [LegendEntry("", colours.ink, text) for kind, text in _SHAPES.items() if kind in kinds]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from traceviz.documents import NodeKind
+from traceviz.documents import Change, NodeKind
 from traceviz.notes import NoteDocument, Notes, define
 from traceviz.render.mermaid_words import (
     LINE,
@@ -60,6 +60,13 @@ _LINES: dict[Health, str] = {
     "healthy": "blue line: calls without an error",
     "some": f"amber line: errors in less than {share(FAILING_SHARE)} of the calls",
     "failing": f"red line: errors in {share(FAILING_SHARE)} or more",
+}
+_CHANGES: dict[Change, str] = {
+    "worse": "thick red line: worse, slower or with more errors",
+    "better": "dotted blue line: better, faster or with fewer errors",
+    "added": "thick green line: added, no call before",
+    "removed": "dashed purple line: removed, no call after",
+    "same": "grey line: the same, within chance",
 }
 _DASHES = {"solid": "", "dashed": ",stroke-dasharray:7 5", "dotted": ",stroke-dasharray:2 5"}
 
@@ -158,7 +165,7 @@ def _node(node: PictureNode) -> str:
 
 
 def _edge(edge: PictureEdge) -> str:
-    arrow = "==>" if edge.marks else "-->" if edge.style == "solid" else "-.->"
+    arrow = "==>" if edge.marks or edge.change in ("worse", "added") else "-->" if edge.style == "solid" else "-.->"
     details = [mark.detail for mark in edge.marks[:1] if mark.detail]
     label = headed([mark.title for mark in edge.marks[:3]], [*details, *edge.lines])
     return f"{edge.tail} {arrow}{f'|{label}|' if label != quoted('') else ''} {edge.head}"
@@ -178,10 +185,13 @@ def _around(picture: Picture, cut: int) -> str:
 def _legend(picture: Picture) -> list[str]:
     """What the lines and shapes that occur in this picture mean."""
     styles = {edge.style for edge in picture.edges}
-    healths = {edge.health for edge in picture.edges if not edge.marks}
+    healths = {edge.health for edge in picture.edges if not edge.marks and edge.change is None}
     lines = [text for health, text in _LINES.items() if health in healths]
+    changes = {edge.change for edge in picture.edges}
+    lines += [text for change, text in _CHANGES.items() if change in changes]
     if any(edge.marks for edge in picture.edges):
         lines.append("thick red line, × n: errors start here, n is the rank")
+    styles = set() if changes - {None} else styles
     if "dashed" in styles:
         lines.append("dashed line: callee never reached, or not seen")
     if "dotted" in styles:
@@ -213,8 +223,13 @@ def _classes(picture: Picture) -> list[str]:
     entries = [f"I{node.id}" for node in picture.nodes if node.entry]
     add("outside", f"fill:{colours.background},color:{colours.ink},stroke:none", [*message, *entries])
     for health, line in colours.line.items():
-        same = [node.id for node in picture.nodes if node.health == health]
+        same = [node.id for node in picture.nodes if node.health == health and node.change is None]
         add(health, f"fill:{colours.node},color:{colours.ink},stroke:{line},stroke-width:1.5px", same)
+    for change, line in colours.changed_line.items():
+        alike = [node.id for node in picture.nodes if node.change == change]
+        wide = "1.5px" if change == "same" else "3px"
+        dashes = ",stroke-dasharray:7 5" if change == "removed" else ""
+        add(change, f"fill:{colours.node},color:{colours.ink},stroke:{line},stroke-width:{wide}{dashes}", alike)
     add("frame", f"fill:none,color:{colours.faint},stroke:{colours.faint}", _frames(picture).values())
     unseen = [node.id for node in picture.nodes if node.unseen]
     add("unseen", f"fill:{colours.unseen},stroke:{colours.faint},stroke-dasharray:5 4", unseen)
@@ -234,8 +249,8 @@ def _line_styles(picture: Picture) -> list[str]:
     for edge in picture.edges:
         health: Health = "failing" if edge.marks else edge.health
         width = max(3.5, edge.width) if edge.marks else edge.width
-        line = f"stroke:{colours.line[health]},stroke-width:{round(width * 2) / 2:g}px"
-        styles.append(f"{line},color:{colours.text[health]}{_DASHES[edge.style]}")
+        line = f"stroke:{colours.line_of(health, edge.change)},stroke-width:{round(width * 2) / 2:g}px"
+        styles.append(f"{line},color:{colours.text_of(health, edge.change)}{_DASHES[edge.style]}")
     numbers: dict[str, list[str]] = {}
     for number, style in enumerate(styles):
         numbers.setdefault(style, []).append(str(number))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from traceviz.documents import Edge, ErrorsDocument, GraphDocument, Node, NodeKind
+from traceviz.documents import Change, Edge, ErrorsDocument, GraphDocument, Node, NodeKind
 from traceviz.notes import NoteDocument
 from traceviz.render import labels
 from traceviz.render.direction import Direction, direction
@@ -58,7 +58,8 @@ class PictureNode:
     """A node: `id` is `N1`…, `name` what is shown, `full_name` what the document says, cleaned.
 
     `entry` says how many requests enter the mesh here, `users` who sent them; `unseen` is a callee that has no spans of
-    its own; nodes with one `frame`, a namespace, stand in a frame of that name.
+    its own; nodes with one `frame`, a namespace, stand in a frame of that name. `change` is there where two sides are
+    compared, and is drawn instead of `health`.
     """
 
     id: str
@@ -74,12 +75,13 @@ class PictureNode:
     tooltip: str
     link: str | None
     frame: str | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PictureEdge:
     """An edge between the nodes with the ids `tail` and `head`; `width` is in points and grows with calls. `joined`
-    says that some of its calls began a trace of their own and were put into their place."""
+    says that some of its calls began a trace of their own and were put into their place; `change` is as in nodes."""
 
     id: str
     tail: str
@@ -93,6 +95,7 @@ class PictureEdge:
     tooltip: str
     link: str | None
     joined: bool = False
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,12 +340,13 @@ def _left_out(graph: GraphDocument, outside: Sequence[str], edges: Sequence[Pict
     if graph["cycles"]:
         ways = [" → ".join(shorten(name(node), 24) for node in [*cycle, *cycle[:1]]) for cycle in graph["cycles"]]
         lines.append(f"{counted(len(ways), 'cycle')} of calls: {ways[0]}" + (" …" if len(ways) > 1 else ""))
-    lines += [_note_line(note) for note in graph["notes"]]
+    lines += [note_line(note) for note in graph["notes"]]
     if len(lines) > LEFT_OUT_LINES:
         hidden = len(lines) - LEFT_OUT_LINES + 1
         lines[LEFT_OUT_LINES - 1 :] = [f"… and {counted(hidden, 'more note')}: traceviz graph -o json has them all"]
     return tuple(shorten(line, LEFT_OUT_CELLS) for line in lines)
 
 
-def _note_line(note: NoteDocument) -> str:
+def note_line(note: NoteDocument) -> str:
+    """A note as it stands under a picture."""
     return f"{name(note['code'])} ({note['count']:,}): {name(note['text'])}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from traceviz.documents import Context, Edge, FailingHop, Finding, Operation, Service, TreeCall, TreeSpan
+from traceviz.documents import Context, DiffEdge, Edge, FailingHop, Finding, Operation, Service, TreeCall, TreeSpan
 from traceviz.render.words import count, keys, name, share, shorten
 from traceviz.rows import Fields, Row, value
 
@@ -21,7 +21,9 @@ LEAST_NAME = 12
 SHORTEST_NAME = 6
 UNKNOWN = "–"
 
-_FIELDS = [Fields(kind) for kind in (Edge, Context, FailingHop, Finding, Service, Operation, TreeSpan, TreeCall)]
+_FIELDS = [
+    Fields(kind) for kind in (Edge, Context, DiffEdge, FailingHop, Finding, Service, Operation, TreeSpan, TreeCall)
+]
 #: Fractions, which people read as percents.
 _SHARES = ("error_rate", "explains", "share", "self_share")
 
@@ -78,12 +80,29 @@ ERRORS = (
     Column("where", lambda row: name(row["where"]), right=False, spare=2),
     Column("failed_traces", lambda row: count(row["failed_traces"]), spare=1),
 )
+DIFF = (
+    name_of("caller"),
+    name_of("callee"),
+    Column("change", lambda edge: name(edge["change"]), right=False),
+    Column("error_rate_delta", lambda edge: UNKNOWN if (delta := edge["error_rate_delta"]) is None else points(delta)),
+    Column("p50_ratio", lambda edge: _times_as_much(edge["p50_ratio"]), spare=1),
+    Column("p95_ratio", lambda edge: _times_as_much(edge["p95_ratio"])),
+)
 SERVICES = (name_of("name"), name_of("node"))
 OPERATIONS = (
     name_of("service"),
     name_of("name"),
     Column("kind", lambda row: UNKNOWN if row["kind"] is None else shorten(name(row["kind"]), 10), right=False),
 )
+
+
+def points(delta: float) -> str:
+    """A difference of shares, `+12 %` where 3 % became 15 %."""
+    return share(0.0) if not delta else f"{'+' if delta > 0 else '-'}{share(abs(delta)).removeprefix('<')}"
+
+
+def _times_as_much(ratio: float | None) -> str:
+    return UNKNOWN if ratio is None else plain(ratio)
 
 
 def every(titles: Sequence[str]) -> tuple[Column, ...]:

@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from traceviz.documents import (
+    Counts,
+    DiffSide,
     Document,
     ErrorsDocument,
     FailingHop,
     GraphDocument,
     Head,
+    ListingCounts,
     OperationsDocument,
     ServicesDocument,
 )
@@ -140,17 +143,21 @@ def sentences(texts: Sequence[str], width: int, style: str = "") -> list[Text]:
 
 def graph_head(document: Document, width: int) -> list[Text]:
     """Where the traces came from, of which time they are, and how many were read."""
-    counts = document["counts"]
-    read = [counted(counts["traces"], "trace"), counted(counts["spans"], "span")]
-    if counts["traces"]:
-        failed = counts["failed_traces"]
-        read.append(f"{counted(failed, 'failed trace')} ({share(failed / counts['traces'])})")
+    return [*source_line(document, width), *wrapped(counts_read(document["counts"]), width, "")]
+
+
+def counts_read(counts: Counts | ListingCounts) -> str:
+    """`100 traces, 533 spans, 17 failed traces (17 %)`, as far as it is known."""
+    traces, spans, failed = counts["traces"], counts["spans"], counts["failed_traces"]
+    read = [counted(number, noun) for number, noun in ((traces, "trace"), (spans, "span")) if number is not None]
+    if traces and failed is not None:
+        read.append(f"{counted(failed, 'failed trace')} ({share(failed / traces)})")
     if counts["fragments"]:
         read.append(counted(counts["fragments"], "fragment"))
-    return [*_source(document, width), *wrapped(", ".join(read), width, "")]
+    return ", ".join(read)
 
 
-def _source(document: Head, width: int) -> list[Text]:
+def source_line(document: Head | DiffSide, width: int) -> list[Text]:
     """Where the traces came from and of which time they are, on one line where there is room."""
     begin = document["window"]["from"] or document["asked"]["from"]
     end = document["window"]["to"] or document["asked"]["to"]
@@ -174,7 +181,7 @@ def services_table(
     counts, reading = document["counts"], max(width, NARROWEST)
     read = f"nodes as in {counted(counts['traces'], 'trace')}" if counts["traces"] else "no trace was read"
     said = f"{counted(counts['services'], 'service')}, {read}"
-    head = [*_source(document, reading), *wrapped(said, reading, "")]
+    head = [*source_line(document, reading), *wrapped(said, reading, "")]
     return _list(head, document["services"], table.SERVICES, UNCUT if wide else reading, color, arranged)
 
 
@@ -187,7 +194,7 @@ def operations_table(
     if counts["traces"] is None:
         head = [Text(shorten(sources(document, reading), reading))]
     else:
-        head = _source(document, reading)
+        head = source_line(document, reading)
         said += f" in {counted(counts['traces'], 'trace')}"
     head += wrapped(said, reading, "")
     return _list(head, rows, table.OPERATIONS, UNCUT if wide else reading, color, arranged)
