@@ -35,6 +35,8 @@ _PLACES = {
     "errors": _Place(
         "errors", "errors", "The failing hops, ranked: where errors started, why, who felt them, where to look."
     ),
+    "slow": _Place("slow", "slow", "Where the time goes that users wait: whose it is, how much, since when, why."),
+    "why": _Place("why", "why", "Which workload to look at first: errors, slow hops and lost headers in one list."),
     "tree": _Place("tree", "tree", "One request as a call tree: where its time went, and which call broke first."),
     "diff": _Place("diff", "diff", "What changed between two times, files or versions, and which of it is chance."),
     "doctor": _Place("doctor", "doctor", "What is wrong with the traces themselves, at which service, what to change."),

@@ -507,13 +507,8 @@ class OperationsDocument(Listing):
     operations: list[Operation]
 
 
+#: What an analysing command delivers.
+CountedDocument = GraphDocument | ErrorsDocument | SlowDocument | WhyDocument | DoctorDocument | DiffDocument
+
 #: What can be rendered.
-AnyDocument = (
-    GraphDocument
-    | ErrorsDocument
-    | DoctorDocument
-    | TreeDocument
-    | DiffDocument
-    | ServicesDocument
-    | OperationsDocument
-)
+AnyDocument = CountedDocument | TreeDocument | ServicesDocument | OperationsDocument

@@ -23,7 +23,7 @@ def sample(limit: int) -> Callable[[_Command], _Command]:
     """The same for a command that reads so many traces of a Jaeger where nothing is said."""
 
     def decorated(command: _Command) -> _Command:
-        return _decorated(connection(command), _selection(limit))
+        return with_options(connection(command), _selection(limit))
 
     return decorated
 
@@ -63,7 +63,7 @@ def output(formats: tuple[str, ...]) -> Callable[[_Command], _Command]:
     """Where the product goes, and as what."""
 
     def decorated(command: _Command) -> _Command:
-        return _decorated(
+        return with_options(
             command,
             (
                 click.option("--output", "-o", "format", type=click.Choice(formats), help="[default: table]"),
@@ -86,7 +86,7 @@ def output(formats: tuple[str, ...]) -> Callable[[_Command], _Command]:
 
 def rows(command: _Command) -> _Command:
     """Which columns and rows a list is shown with, as table, wide or csv."""
-    return _decorated(
+    return with_options(
         command,
         (
             click.option(
@@ -128,7 +128,7 @@ def judgement(command: _Command) -> _Command:
 
 def watching(command: _Command) -> _Command:
     """Whether it goes on."""
-    return _decorated(
+    return with_options(
         command,
         (
             click.option(
@@ -147,7 +147,7 @@ def watching(command: _Command) -> _Command:
     )
 
 
-def _decorated(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
+def with_options(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
     """The command with options that its help shows in this order."""
     for decorate in reversed(options):
         command = decorate(command)

@@ -25,12 +25,13 @@ SHORTEST_NS = 100_000
 
 
 class Slower(NamedTuple):
-    """How far calls became slower: the `share` of them, between 0 and 1; how many `times` as long as what was typical
-    before those take; and how much time they take in all beyond that."""
+    """How far calls became slower: the `share` of them, between 0 and 1; how many calls are `beyond` the limit now and
+    how many were `beyond_before`; how many `times` as long as what was typical before those of now take."""
 
     share: float
+    beyond: int
+    beyond_before: int
     times: float
-    added_ns: float
 
     @property
     def strength(self) -> float:
@@ -57,8 +58,6 @@ def slower(before: Sketch, now: Sketch, least_ns: float) -> Slower | None:
     share = float(shares[at - first]) if len(shares) else 0.0
     if share <= 0:
         return None
-    beyond = is_now.copy()
-    beyond[: at + 1] = 0
-    mean = float((beyond * values).sum() / beyond.sum())
-    added = share * now.count * (mean - typical)
-    return Slower(share, mean / max(typical, SHORTEST_NS), added)
+    beyond = int(is_now[at + 1 :].sum())
+    mean = float((is_now[at + 1 :] * values[at + 1 :]).sum()) / beyond
+    return Slower(share, beyond, int(was[at + 1 :].sum()), mean / max(typical, SHORTEST_NS))

@@ -15,10 +15,11 @@ import click
 
 from traceviz.analyze.report import Count, Report
 from traceviz.analyze.report import report as count_all
+from traceviz.asking.access import Access
 from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
-from traceviz.connecting import access
-from traceviz.documents import AnyDocument, DiffDocument, DoctorDocument, ErrorsDocument, GraphDocument
+from traceviz.connecting import access as read_access
+from traceviz.documents import AnyDocument, CountedDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.loading import INTERRUPTED
@@ -45,7 +46,7 @@ class Delivery:
     document, from those of `output`, and from those of `rows` where the document is a list of rows of `row_type`."""
 
     def __init__(self, options: dict[str, Any], formats: Sequence[str], row_type: type | None = None) -> None:
-        self.access = access(options)
+        self.access = read_access(options)
         self.targets: tuple[str, ...] = options.pop("targets")
         self.quiet: bool = options.pop("quiet")
         self.interrupted = False
@@ -103,7 +104,7 @@ class Delivery:
 class Product(NamedTuple):
     """A document, the rows that `--fail-on` judges, and how it is drawn."""
 
-    document: GraphDocument | ErrorsDocument | DoctorDocument | DiffDocument
+    document: CountedDocument
     rows: Sequence[Mapping[str, Any]]
     drawing: Mapping[str, Any] = MappingProxyType({})
 
@@ -123,14 +124,16 @@ class Run(Delivery):
         """Read and count what was asked for."""
         return self.read(self.targets, self.wanted)
 
-    def read(self, targets: Sequence[str], wanted: Wanted) -> Report:
-        """Read and count these traces."""
+    def read(
+        self, targets: Sequence[str], wanted: Wanted, *, count: Count | None = None, access: Access | None = None
+    ) -> Report:
+        """Read and count these traces; as this run counts and asks where nothing else is said."""
         with contextlib.ExitStack() as open_until_counted:
             with overseen(self.quiet) as oversight:
-                opened = open_target(targets, wanted, self.access, oversight=oversight)
+                opened = open_target(targets, wanted, access or self.access, oversight=oversight)
                 traces = open_until_counted.enter_context(opened)
-            self.interrupted = traces.interrupted
-            return traces.report(self._count)
+            self.interrupted = self.interrupted or traces.interrupted
+            return traces.report(count or self._count)
 
     def each(self, made: Callable[[Report], Product]) -> None:
         """Read and count, and deliver what is made of the report."""
@@ -139,7 +142,7 @@ class Run(Delivery):
 
     def deliver(
         self,
-        document: GraphDocument | ErrorsDocument | DoctorDocument | DiffDocument,
+        document: CountedDocument,
         rows: Sequence[Mapping[str, Any]],
         code: int = 0,
         **drawing: Any,
@@ -152,9 +155,13 @@ class Run(Delivery):
         """Whether `--fail-on` holds for a row; then that is said."""
         held = [row for row in rows if self._fail_on and self._fail_on.holds(row)]
         if held and self._fail_on:
-            first = held[0].get("code") or f"{held[0]['caller'] or 'outside'} → {held[0]['callee']}"
+            first = held[0].get("code") or held[0].get("service") or _hop(held[0])
             say(f"--fail-on {self._fail_on.text!r} holds for {len(held)} of {len(rows)} rows, first {first}")
         return bool(held)
+
+
+def _hop(row: Mapping[str, Any]) -> str:
+    return f"{row['caller'] or 'outside'} → {row['callee']}"
 
 
 def _format(named: str | None, file: str | None, formats: Sequence[str]) -> str:

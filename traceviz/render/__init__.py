@@ -15,7 +15,9 @@ from traceviz.documents import (
     GraphDocument,
     OperationsDocument,
     ServicesDocument,
+    SlowDocument,
     TreeDocument,
+    WhyDocument,
 )
 from traceviz.errors import UsageError
 from traceviz.notes import NoteDocument
@@ -33,12 +35,14 @@ from traceviz.render.layout import TIMEOUT_S, Format, draw
 from traceviz.render.mermaid import mermaid, unshown
 from traceviz.render.nodegraph import nodegraph
 from traceviz.render.picture import Picture, picture
+from traceviz.render.slow_text import slow_text
 from traceviz.render.text import errors_text, graph_table, operations_table, services_table
 from traceviz.render.tree_dot import tree_dot
 from traceviz.render.tree_mermaid import tree_mermaid
 from traceviz.render.tree_mermaid import unshown as unshown_tree
 from traceviz.render.tree_picture import tree_picture
 from traceviz.render.tree_text import tree_text, wide_tree
+from traceviz.render.why_text import why_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,10 @@ def render(
         return to_csv(document, arranged)
     if "failing_hops" in document:
         return errors_text(cast(ErrorsDocument, document), width, color, format == "wide", arranged)
+    if "slow_hops" in document:
+        return slow_text(cast(SlowDocument, document), width, color, format == "wide", arranged)
+    if "causes" in document:
+        return why_text(cast(WhyDocument, document), width, color, format == "wide", arranged)
     if "findings" in document:
         return doctor_text(cast(DoctorDocument, document), width, color, format == "wide", arranged)
     if "services" in document:
@@ -137,17 +145,18 @@ def render(
             return diff_text(diff, width, color, format == "wide", arranged)
         pictured = diff_picture(diff, theme)
         return mermaid(pictured) if format == "mermaid" else _drawn(dot(pictured), format, dot_command, timeout_s)
+    graph = cast(GraphDocument, document)
     if not FORMATS[format].drawing and "contexts" in document:
-        return contexts_text(document, width, color, format == "wide", arranged)
+        return contexts_text(graph, width, color, format == "wide", arranged)
     if not FORMATS[format].drawing:
-        return graph_table(document, width, color, format == "wide", arranged)
+        return graph_table(graph, width, color, format == "wide", arranged)
     if "contexts" in document and format in ("nodegraph", "cytoscape"):
         raise UsageError(f"{format} shows the graph alone, and no tree", "Leave --view tree out, or take json or svg")
     if format == "nodegraph":
-        return nodegraph(document, errors, label, theme)
+        return nodegraph(graph, errors, label, theme)
     if format == "cytoscape":
-        return cytoscape(document, errors, label, theme)
-    drawing = _picture(document)(document, errors, label, ui_url, theme)
+        return cytoscape(graph, errors, label, theme)
+    drawing = _picture(graph)(graph, errors, label, ui_url, theme)
     if format == "mermaid":
         return mermaid(drawing)
     return _drawn(dot(drawing), format, dot_command, timeout_s)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from traceviz.documents import AnyDocument, Finding, TreeCall, TreeSpan
+from traceviz.documents import AnyDocument, Cause, Finding, SlowHop, TreeCall, TreeSpan
 from traceviz.render.arrangement import AS_USUAL, Arrangement
 from traceviz.render.words import REPLACEMENT
 from traceviz.rows import value
@@ -67,6 +67,12 @@ ERRORS_COLUMNS: tuple[str, ...] = (
     "request_ids",
     "links",
 )
+SLOW_COLUMNS: tuple[str, ...] = tuple(
+    column
+    for field in SlowHop.__annotations__
+    for column in ([f"{field}.{part}" for part in _TIMES] if field in ("self_ms", "baseline_ms") else [field])
+)
+WHY_COLUMNS: tuple[str, ...] = tuple(Cause.__annotations__)
 DOCTOR_COLUMNS: tuple[str, ...] = tuple(Finding.__annotations__)
 SERVICES_COLUMNS: tuple[str, ...] = ("name", "node")
 OPERATIONS_COLUMNS: tuple[str, ...] = ("service", "name", "kind")
@@ -92,6 +98,8 @@ _COLUMNS = {
     "contexts": CONTEXT_COLUMNS,
     "edges": GRAPH_COLUMNS,
     "failing_hops": ERRORS_COLUMNS,
+    "slow_hops": SLOW_COLUMNS,
+    "causes": WHY_COLUMNS,
     "findings": DOCTOR_COLUMNS,
     "spans": TREE_COLUMNS,
     "services": SERVICES_COLUMNS,

@@ -10,7 +10,19 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from traceviz.documents import Context, DiffEdge, Edge, FailingHop, Finding, Operation, Service, TreeCall, TreeSpan
+from traceviz.documents import (
+    Cause,
+    Context,
+    DiffEdge,
+    Edge,
+    FailingHop,
+    Finding,
+    Operation,
+    Service,
+    SlowHop,
+    TreeCall,
+    TreeSpan,
+)
 from traceviz.render.words import count, keys, name, share, shorten
 from traceviz.rows import Fields, Row, value
 
@@ -22,10 +34,14 @@ SHORTEST_NAME = 6
 UNKNOWN = "–"
 
 _FIELDS = [
-    Fields(kind) for kind in (Edge, Context, DiffEdge, FailingHop, Finding, Service, Operation, TreeSpan, TreeCall)
+    Fields(kind)
+    for kind in (
+        *(Edge, Context, DiffEdge, FailingHop, SlowHop, Cause),
+        *(Finding, Service, Operation, TreeSpan, TreeCall),
+    )
 ]
 #: Fractions, which people read as percents.
-_SHARES = ("error_rate", "explains", "share", "self_share")
+_SHARES = ("error_rate", "explains", "share", "self_share", "slower_share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +64,15 @@ class LaidOut(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def name_of(end: str) -> Column:
+def name_of(end: str, spare: int = 0) -> Column:
     """The name of a node."""
-    return Column(end, lambda row: UNKNOWN if row[end] is None else name(row[end]), right=False, flexible=True)
+    return Column(
+        end, lambda row: UNKNOWN if row[end] is None else name(row[end]), right=False, flexible=True, spare=spare
+    )
 
 
 def milliseconds(which: str, spare: int) -> Column:
-    """A percentile as CONTRACT means it alone: of the caller's times, else of the callee's."""
+    """A percentile; as CONTRACT means it alone of the caller's times, else of the callee's."""
     return Column(which, lambda row: _cell(value(row, which)), spare=spare)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from traceviz.documents import (
+    Cause,
     Counts,
     DiffSide,
     Document,
@@ -21,6 +22,7 @@ from traceviz.documents import (
     ListingCounts,
     OperationsDocument,
     ServicesDocument,
+    SlowHop,
 )
 from traceviz.notes import NoteDocument
 from traceviz.render import table
@@ -245,7 +247,8 @@ def errors_text(
             said += ", as far as the traces show."
         lines += [Text(), *wrapped(said, width, "green")]
     for row, style in zip(rows, styles, strict=True):
-        lines += [Text(), *_block(row, document, width, style)]
+        facts = _facts(row, document, width - _FACTS)
+        lines += [Text(), *block(f"{row['rank']} {name(row['text'])}", facts, width, style)]
     if (hint := _runner_up(document["failing_hops"])) is not None:
         lines += [Text(), *wrapped(hint, width, "yellow")]
     return written(lines, width, color)
@@ -261,9 +264,10 @@ def _nothing_failed(document: ErrorsDocument) -> str:
     return f"{counted(counts['traces'], 'trace')}, no request failed, and no failing hop was found."
 
 
-def _block(row: FailingHop, document: ErrorsDocument, width: int, style: str) -> list[Text]:
-    lines = wrapped(f"{row['rank']} {name(row['text'])}", width, style, after="  ")
-    for title, fact in _facts(row, document, width - _FACTS):
+def block(sentence: str, facts: Sequence[tuple[str, str]], width: int, style: str) -> list[Text]:
+    """A sentence, and facts under it, each a title and a text; traces stay whole, so that they can be copied."""
+    lines = wrapped(sentence, width, style, after="  ")
+    for title, fact in facts:
         texts = [Text(fact)] if title in _WHOLE else wrapped(fact, width - _FACTS, "")
         for number, text in enumerate(texts):
             led = f"  {'' if number else title:<9} "
@@ -289,7 +293,7 @@ def _facts(row: FailingHop, document: ErrorsDocument, room: int) -> list[tuple[s
     first, last = moment(row["first"]), moment(row["last"])
     if first is not None and last is not None:
         facts.append(("when", window(row["first"], row["last"])))
-    facts += [("trace", text) for text in _examples(row)]
+    facts += [("trace", text) for text in example_traces(row)]
     facts += [("request", name(one)) for one in row["request_ids"][:2]]
     return [(title, text) for title, text in facts if text]
 
@@ -314,7 +318,7 @@ def _evidence(row: FailingHop) -> str:
     return "; ".join(parts)
 
 
-def _examples(row: FailingHop) -> list[str]:
+def example_traces(row: FailingHop | SlowHop | Cause) -> list[str]:
     """Up to three traces: the link where there is one, whole, so that it can be opened."""
     links = [name(link) for link in row["links"]]
     ids = [name(trace) for trace in row["examples"]]

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from rich.cells import cell_len
 
-from traceviz.documents import Context, DiffSide, Document, Edge, Head, Node
+from traceviz.documents import BaselineDocument, Context, DiffSide, Document, Edge, Head, Node
 from traceviz.errors import UsageError
 
 #: What a character that must not be shown becomes: visible, and no longer able to do anything.
@@ -160,7 +160,7 @@ def web_address(url: str) -> str:
     )
 
 
-def sources(document: Head | DiffSide, cells: int = 60) -> str:
+def sources(document: Head | DiffSide | BaselineDocument, cells: int = 60) -> str:
     """Where the traces came from, shortened; user and password of an address are left out."""
     given = [shorten(_without_secrets(name(source)), cells) for source in document["source"]]
     if len(given) > 2:

@@ -18,9 +18,11 @@ from traceviz.analyze.edges import groups, slowest
 from traceviz.analyze.entries import entries
 from traceviz.analyze.kept import kept
 from traceviz.analyze.operations import operation_labels
+from traceviz.analyze.report import Report, count_hops
 from traceviz.analyze.sketch import Sketch, exact_sum
-from traceviz.hops import Hops
+from traceviz.hops import Hops, hops
 from traceviz.parties import Party
+from traceviz.reconstruct import Forest
 from traceviz.slow.places import OF_CALLER, SIGNS, WHERES, PlaceKey, Places, places
 from traceviz.spans import Ints, Rows
 
@@ -106,8 +108,14 @@ class SlowCounts:
         self.places: dict[PlaceKey, PlaceCounts] = {}
         self.work: dict[Work, WorkCounts] = {}
 
-    def count(self, hops: Hops) -> None:
-        """Count a batch of whole traces."""
+    def count(self, forest: Forest) -> Report:
+        """Count a batch of whole traces, and give its Report."""
+        found = hops(forest)
+        self.count_hops(found)
+        return count_hops(found)
+
+    def count_hops(self, hops: Hops) -> None:
+        """Count the hops of a batch that are found already."""
         found = places(hops, entries(hops))
         labels = operation_labels(hops.forest)
         speed = _add_requests(self.requests, hops, found, labels)

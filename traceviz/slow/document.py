@@ -118,7 +118,7 @@ def _ranked(rows: Mapping[RowKey, Row], waited: int, ui_url: str | None, *, own:
         # what is always slow is slow in them as well: there the share counts, up to twice as much where it varies.
         weight = share * (1 + (explains or 0.0) * certain) if own else (explains or 0.0) * certain
         documents.append(
-            (-weight, -share, key[1:], key.caller or "", _document(key, row, share, explains, ends, ui_url))
+            (-weight, -share, key[1:], key.caller or "", _document(key, row, share, explains, ends, ui_url, own))
         )
     documents.sort(key=lambda one: one[:-1])
     ranked = [document for *_, document in documents]
@@ -129,11 +129,17 @@ def _ranked(rows: Mapping[RowKey, Row], waited: int, ui_url: str | None, *, own:
 
 
 def _document(
-    key: RowKey, row: Row, share: float, explains: float | None, ends: Mapping[Way, str], ui_url: str | None
+    key: RowKey,
+    row: Row,
+    share: float,
+    explains: float | None,
+    ends: Mapping[Way, str],
+    ui_url: str | None,
+    own: bool,
 ) -> SlowHop:
     callers = dict(sorted(row.callers.items(), key=lambda item: (-item[1], item[0])))
     caller = key.caller or next(iter(callers), None)
-    reason = reason_of(key, row)
+    reason = reason_of(key, row, own=own)
     moved = row.moved
     examples = [trace_id for _, trace_id in row.slowest]
     return {

@@ -67,6 +67,6 @@ MORE_CALLS = _define(
     "more-calls",
     "there were more calls than before",
     "why {blame} calls {callee} so often: a loop, a cache that is cold, pages that became smaller",
-    """Sign: against the baseline, or the window's own fast requests, a request makes at least half as many calls again,
-and more than half of the time that was added comes from their number, not from their length.""",
+    """Sign: against the baseline a request makes at least half as many calls again, and more than half of the time that
+was added comes from their number, not from their length.""",
 )

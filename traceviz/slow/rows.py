@@ -93,11 +93,12 @@ def compare_within(rows: Mapping[RowKey, Row], counts: SlowCounts, names: NodeNa
     return sum(sketch.count for sketch in fast.durations.values())
 
 
-def reason_of(key: RowKey, row: Row) -> str:
-    """Its code."""
+def reason_of(key: RowKey, row: Row, *, own: bool) -> str:
+    """Its code. Slow requests often ask for more than fast ones (`own`), which makes nobody slow: only against other
+    traces are more calls a reason."""
     if key.sign:
         return key.sign
-    if row.moved and row.moved.more_calls and key.where == "callee":
+    if row.moved and row.moved.more_calls and key.where == "callee" and not own:
         return reasons.MORE_CALLS
     return {"network": reasons.NETWORK, "callee": reasons.SLOW}.get(key.where, reasons.PROXY)
 

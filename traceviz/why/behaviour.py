@@ -18,9 +18,11 @@ from traceviz.analyze.edges import groups, own_times
 from traceviz.analyze.groups import visits as first_rows
 from traceviz.analyze.kept import kept
 from traceviz.analyze.operations import operation_labels
+from traceviz.analyze.report import Report, count_hops
 from traceviz.analyze.sketch import Sketch
-from traceviz.hops import Hops
+from traceviz.hops import Hops, hops
 from traceviz.parties import Party
+from traceviz.reconstruct import Forest
 from traceviz.roles import on_callers_side
 from traceviz.slow.counts import Work, too_many
 from traceviz.spans import Bools, Ints, Rows
@@ -82,8 +84,14 @@ class BehaviourCounts:
         self.visits: dict[Work, Visits] = {}
         self.ways: dict[WayKey, Sketch] = {}
 
-    def count(self, hops: Hops) -> None:
-        """Count a batch of whole traces."""
+    def count(self, forest: Forest) -> Report:
+        """Count a batch of whole traces, and give its Report."""
+        found = hops(forest)
+        self.count_hops(found)
+        return count_hops(found)
+
+    def count_hops(self, hops: Hops) -> None:
+        """Count the hops of a batch that are found already."""
         counted = BehaviourCounts()
         labels = operation_labels(hops.forest)
         _add_visits(hops, labels, counted.visits)

@@ -22,8 +22,8 @@ class WhyCounts:
     def count(self, forest: Forest) -> Report:
         """Count a batch of whole traces, and give its Report."""
         found = hops(forest)
-        self.slow.count(found)
-        self.behaviour.count(found)
+        self.slow.count_hops(found)
+        self.behaviour.count_hops(found)
         self.checkup.count_hops(found)
         return count_hops(found)
 

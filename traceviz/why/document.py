@@ -31,6 +31,9 @@ ALL_TIME = 3.0
 #: What lost headers weigh: they make the picture wrong, and no user wait.
 HEADERS = 1.0
 
+#: What is told beside stronger evidence, and weighs nothing.
+_BESIDE = 1e-9
+
 _HEADERS = "headers-not-forwarded"
 #: Slow places that nobody's behaviour shows: a rule of the mesh, a deadline, a proxy, or the number of calls.
 _NOT_BEHAVIOUR = {reasons.DELAY_INJECTED, reasons.WAITS_FOR_TIMEOUT, reasons.PROXY, reasons.MORE_CALLS}
@@ -50,10 +53,11 @@ def why_document(report: Report, counts: WhyCounts, baseline: Baseline | None = 
     slow = slow_document(
         report, counts.slow, None if baseline is None else SlowBaseline(baseline.report, baseline.counts.slow)
     )
-    evidence = [*_of_errors(resolved, before), *_of_slow_hops(slow), *_of_headers(resolved, counts)]
+    errors = list(_of_errors(resolved, before))
+    evidence = [*errors, *_of_slow_hops(slow), *_of_headers(resolved, counts)]
     # Where users asked for nothing that the baseline has, it is another system's, or another hour's work.
     if baseline is not None and slow["baseline"] is not None and not slow["baseline"]["own"]:
-        evidence += _of_behaviour(resolved, counts, baseline)
+        evidence += _of_behaviour(resolved, counts, baseline, errors)
     return {
         **resolved.head("why"),
         "notes": slow["notes"],
@@ -102,11 +106,12 @@ def _of_slow_hops(slow: SlowDocument) -> Iterator[Evidence]:
     for row in slow["slow_hops"]:
         moved = (row["explains"] or 0.0) * (row["slower_share"] or 0.0)
         if not compared:
-            strength = ALL_TIME * row["share"] * max(row["share"], moved)
+            told = max(row["share"], moved)
+            strength = ALL_TIME * row["share"] * told if told >= NOTICED else 0.0
         elif row["reason"] in _NOT_BEHAVIOUR:
             strength = ERROR * moved
         else:
-            strength = 0.0 if not moved else 1e-9
+            strength = _BESIDE if moved >= NOTICED else 0.0
         if strength:
             yield Evidence(
                 row["blame"], "latency", row["reason"], strength, row["text"], row["caller"], tuple(row["examples"])
@@ -126,11 +131,11 @@ def _of_headers(resolved: Resolved, counts: WhyCounts) -> Iterator[Evidence]:
             yield Evidence(found.service, "headers", _HEADERS, HEADERS * share, text, None, found.examples)
 
 
-def _of_behaviour(resolved: Resolved, counts: WhyCounts, baseline: Baseline) -> list[Evidence]:
+def _of_behaviour(resolved: Resolved, counts: WhyCounts, baseline: Baseline, errors: list[Evidence]) -> list[Evidence]:
     requests = added_up(baseline.counts.slow.requests.values())
     least_ns = NOTICED * requests.percentiles_ns((0.5,))[0] if requests.count else 0.0
     names = resolved.names
-    return compare(named(counts.behaviour, names), named(baseline.counts.behaviour, names), least_ns)
+    return compare(named(counts.behaviour, names), named(baseline.counts.behaviour, names), least_ns, errors)
 
 
 def _causes(evidence: list[Evidence], ui_url: str | None) -> list[Cause]:
@@ -150,7 +155,7 @@ def _weight(evidence: list[Evidence]) -> float:
 def _cause(rank: int, node: str, evidence: list[Evidence], ui_url: str | None) -> Cause:
     ordered = sorted(evidence, key=lambda one: (-one.strength, one.text))
     first = ordered[0]
-    examples = list(first.examples)
+    examples = list(next((one.examples for one in ordered if one.examples), ()))
     return {
         "rank": rank,
         "service": node,

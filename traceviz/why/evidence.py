@@ -8,13 +8,13 @@ doublings before they give up), and no longer doing what one always did almost l
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from traceviz.analyze.culprits import Way, culprits
 from traceviz.analyze.group_names import NodeNames
-from traceviz.analyze.sentences import percent
+from traceviz.analyze.sentences import counted, percent
 from traceviz.analyze.sketch import Sketch
 from traceviz.analyze.slower import Slower, slower
 from traceviz.slow.counts import add_sketches
@@ -96,33 +96,49 @@ def named(counts: BehaviourCounts, names: NodeNames) -> Behaviour:
     return result
 
 
-def compare(now: Behaviour, before: Behaviour, least_ns: float) -> list[Evidence]:
-    """All evidence, the strongest last explained away: what a workload does differently because those that it called
-    are slow or fail, or because it is called differently, is no evidence against it."""
+def compare(now: Behaviour, before: Behaviour, least_ns: float, known: Iterable[Evidence] = ()) -> list[Evidence]:
+    """The evidence of everybody's behaviour; `known` is what speaks against somebody already.
+
+    What is explained by somebody else is taken off: a workload that fails, or stops calling, beneath which somebody
+    fails or is slow; and one that does something else because it is called differently."""
     found = [*_slower_at_work(now, before, least_ns), *_slower_ways(now, before, least_ns), *_marked(now, before)]
-    troubled = _strongest(found)
     gone = _stopped(now, before)
-    stopped = _strongest(gone)
-    called = now.called
+    troubled, stopped = _strongest([*found, *known]), _strongest(gone)
+    marks = _strongest(one for one in [*found, *known] if one.kind == "error")
+    beneath = _beneath(now.called)
     callers: dict[str, set[str]] = defaultdict(set)
-    for caller, callees in called.items():
-        for callee in callees:
+    for caller, callees in now.called.items():
+        for callee in callees - {caller}:
             callers[callee].add(caller)
-    marks = _strongest(one for one in found if one.kind == "error")
     result = []
     for one in (*found, *gone):
-        others = called[one.node] - {one.node}
+        explained = 0.0
         if one.reason == "stopped-calling":
-            explained = max((troubled[other] for other in others), default=0.0)
-            above = max((stopped[other] for other in callers[one.node] - {one.node}), default=0.0)
-            explained = max(explained, above)
+            explained = max(
+                *(troubled[other] for other in beneath[one.node]),
+                *(stopped[other] for other in callers[one.node]),
+                0.0,
+                0.0,
+            )
         elif one.kind == "error":
-            explained = max((marks[other] for other in others), default=0.0)
-        else:
-            explained = 0.0
+            explained = max((marks[other] for other in beneath[one.node]), default=0.0)
         if one.strength > explained:
             result.append(one._replace(strength=one.strength - explained))
     return result
+
+
+def _beneath(called: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Everybody who is called by a node, or by somebody whom it calls; never the node itself."""
+    found: dict[str, set[str]] = {}
+    for node in called:
+        reached, left = {node}, [node]
+        while left:
+            for callee in called.get(left.pop(), ()):
+                if callee not in reached:
+                    reached.add(callee)
+                    left.append(callee)
+        found[node] = reached - {node}
+    return defaultdict(set, found)
 
 
 def more_often(times: int, of: int, times_before: int, of_before: int) -> float:
@@ -175,7 +191,7 @@ def _marked(now: Behaviour, before: Behaviour) -> list[Evidence]:
         if share:
             text = (
                 f"{_of(asked)} failed by itself in {percent(visits.marked / visits.visits)} of {visits.visits} calls, "
-                f"before in {percent(was.marked / was.visits)} of {was.visits}"
+                f"before in {percent(was.marked / was.visits)} of {was.visits}."
             )
             examples = tuple(visits.examples)
             found.append(Evidence(asked.node, "error", "application-error", ERROR * share, text, None, examples))
@@ -201,7 +217,7 @@ def _stopped(now: Behaviour, before: Behaviour) -> list[Evidence]:
                 what = f"calls {deed[0]}" if deed[0] is not None else f"does {deed[1]}"
                 text = (
                     f"{_of(asked)} no longer {what} in {percent(left_out / total)} of {total} calls; before it was "
-                    f"so in {percent(left_out_before / well)} of {well}"
+                    f"so in {percent(left_out_before / well)} of {well}."
                 )
                 best = (share, text)
         if best[0]:
@@ -215,10 +231,13 @@ def _of(asked: Asked) -> str:
 
 
 def _times(how: Slower, before: Sketch, now: Sketch) -> str:
-    """`31 times as long in 67 % of 3 calls: 80 ms instead of 2.6 ms`."""
+    """`31 times as long as before in 3 of 3 calls; before it was 2.57 ms, and so long in 0 of 8`."""
     typical = before.percentiles_ns((0.5,))[0]
     times = f"{how.times:,.0f}" if how.times >= 10 else f"{how.times:.1f}"
-    return f"{times} times as long as before in {percent(how.share)} of {now.count} calls (before: {_ms(typical)})"
+    return (
+        f"{times} times as long as before in {how.beyond} of {counted(now.count, 'call')}; before it was "
+        f"{_ms(typical)}, and so long in {how.beyond_before} of {before.count}."
+    )
 
 
 def _ms(ns: float) -> str:

@@ -1,0 +1,141 @@
+"""`--baseline`: the same counts of other traces beside those of a window, for `slow`, `why` and `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from traceviz import when
+from traceviz.analyze.report import Report
+from traceviz.asking.access import Access
+from traceviz.commands.delivery import Run
+from traceviz.errors import NothingFound, UsageError
+from traceviz.options import with_options
+from traceviz.sources.files import STDIN
+from traceviz.wanted import Wanted
+from traceviz.why.by_version import ByVersions, Countable
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Counts = TypeVar("_Counts", bound=Countable)
+
+
+def baseline(command: _Command) -> _Command:
+    """What a window is compared with."""
+    return with_options(
+        command,
+        (
+            click.option(
+                "--baseline", metavar="TARGET", help="Compare with these traces: a file, a glob, the URL of a Jaeger."
+            ),
+            click.option(
+                "--baseline-since",
+                metavar="DURATION",
+                help="Compare with what was before the window, from so far back, like 1d.",
+            ),
+            click.option(
+                "--baseline-version",
+                metavar="VERSION",
+                help="Compare other versions of a workload with this one, like v1.",
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Compared(Generic[_Counts]):
+    """The report and the counts of a window, and of its baseline where there is one."""
+
+    report: Report
+    counts: _Counts
+    baseline: tuple[Report, _Counts] | None
+
+
+class Comparing:
+    """What the options of `baseline` say; takes them out of a command's options."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._target: str | None = options.pop("baseline")
+        since: str | None = options.pop("baseline_since")
+        self._since_ns = None if since is None else when.parse_duration(since)
+        self._version: str | None = options.pop("baseline_version")
+        given = [
+            option
+            for option, value in (
+                ("--baseline", self._target),
+                ("--baseline-since", since),
+                ("--baseline-version", self._version),
+            )
+            if value is not None
+        ]
+        if len(given) > 1:
+            raise UsageError(f"{' and '.join(given)} exclude each other", "Compare with one thing at a time")
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is compared."""
+        return self._target is not None or self._since_ns is not None or self._version is not None
+
+    def read(self, run: Run, fresh: Callable[[], _Counts]) -> Compared[_Counts]:
+        """Read and count the window, and what it is compared with."""
+        self._check(run)
+        if self._version is not None:
+            by_versions = ByVersions(fresh)
+            read = run.read(run.targets, run.wanted, count=by_versions.count)
+            (now, counts_now), before = by_versions.sides(self._version, read)
+            now.notes.merge(read.notes)
+            return Compared(now, counts_now, before)
+        counts = fresh()
+        report = run.read(run.targets, run.wanted, count=counts.count)
+        # Half of a window, or of a baseline, would differ for that alone.
+        if not self.given or run.interrupted:
+            return Compared(report, counts, None)
+        other_counts = fresh()
+        targets, wanted, access = self._baseline(run, report)
+        try:
+            other = run.read(targets, wanted, count=other_counts.count, access=access)
+        except NothingFound as nothing:
+            raise NothingFound(f"baseline: {nothing}", nothing.remedy) from nothing
+        return Compared(report, counts, None if run.interrupted else (other, other_counts))
+
+    def _check(self, run: Run) -> None:
+        if self._since_ns is not None and STDIN in run.targets:
+            raise UsageError(
+                "standard input can be read once, and --baseline-since reads it twice", "Keep it in a file"
+            )
+        if self._target == STDIN and STDIN in run.targets:
+            raise UsageError("standard input can be one side only")
+
+    def _baseline(self, run: Run, report: Report) -> tuple[tuple[str, ...], Wanted, Access]:
+        wanted = run.wanted
+        if self._target is not None:
+            if not self._target.startswith(("http://", "https://")):
+                # The file is the baseline, from its first trace to its last.
+                wanted = replace(wanted, since_ns=None, from_ns=None, to_ns=None, limit=None, everything=False)
+                return (self._target,), wanted, run.access
+            return (self._target,), wanted, _access_to(self._target, run.access)
+        from_ns = report.asked.from_ns
+        end_ns = report.asked.to_ns if report.asked.to_ns is not None else report.last_ns
+        if from_ns is None or end_ns is None or self._since_ns is None:
+            raise UsageError(
+                "--baseline-since compares a window with what was before it, and there is no window",
+                "Name one with --since or --from",
+            )
+        if end_ns - self._since_ns >= from_ns:
+            raise UsageError(
+                "--baseline-since goes no further back than the window itself", "Make it longer, like 1d beside 1h"
+            )
+        earlier = replace(wanted, since_ns=None, from_ns=max(end_ns - self._since_ns, 0), to_ns=from_ns - 1)
+        return run.targets, earlier, run.access
+
+
+def _access_to(url: str, access: Access) -> Access:
+    """How another Jaeger is reached: what was said of who asks is for the one that was named first, and goes nowhere
+    else."""
+    mine, theirs = urlsplit(access.url), urlsplit(url)
+    if (mine.scheme, mine.hostname, mine.port) == (theirs.scheme, theirs.hostname, theirs.port):
+        return replace(access, url=url)
+    return Access(url, timeout_s=access.timeout_s, parallel=access.parallel, ca_cert=access.ca_cert)
