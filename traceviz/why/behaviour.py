@@ -182,7 +182,8 @@ def _deeds(hops: Hops, visit: Rows, of_row: Rows, labels: Ints) -> list[tuple[De
         for code, several in groups(labels[spans], visit[spans])
     ]
     made_in = _made_in(hops, visit)
-    calls = np.flatnonzero(made_in >= 0)
+    # What comes out of a queue is done by whoever takes it.
+    calls = np.flatnonzero((made_in >= 0) & hops.waited_for)
     found += [
         (Deed(hops.parties[callee], ""), np.unique(several))
         for callee, several in groups(hops.callee[calls], made_in[calls])
