@@ -185,7 +185,8 @@ class Concentration(TypedDict):
 
 
 class FailingHop(TypedDict):
-    """One row of `traceviz errors`."""
+    """One row of `traceviz errors`. `baseline_error_rate` is there with a baseline: which share of such calls failed in
+    the same way before, null where there were none."""
 
     rank: int
     caller: str | None
@@ -211,10 +212,13 @@ class FailingHop(TypedDict):
     examples: list[str]
     request_ids: list[str]
     links: list[str]
+    baseline_error_rate: NotRequired[float | None]
 
 
 class ErrorsDocument(Document):
-    """traceviz/errors/1"""
+    """traceviz/errors/1. `baseline` is there where one was given."""
+
+    baseline: NotRequired[BaselineDocument]
 
     failing_hops: list[FailingHop]
 

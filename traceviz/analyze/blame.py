@@ -63,7 +63,8 @@ def errors_document(report: Report) -> ErrorsDocument:
     """The document of `traceviz errors -o json`."""
     resolved = Resolved(report)
     rows = failing_hops(resolved)
-    return {**resolved.head("errors"), "failing_hops": rows}
+    head = resolved.head("errors")
+    return {**head, "failing_hops": rows}  # type: ignore[typeddict-item]  # the head has no baseline
 
 
 def failing_hops(resolved: Resolved) -> list[FailingHop]:
@@ -72,11 +73,15 @@ def failing_hops(resolved: Resolved) -> list[FailingHop]:
     for shape, count in resolved.report.shapes.items():
         _add_shape(resolved, shape, count, rows)
     total = resolved.report.failed_traces
-    documents = [_document(resolved, key, row, total) for key, row in rows.items()]
-    documents.sort(key=_rank)
-    for rank, document in enumerate(documents, 1):
-        document["rank"] = rank
-    return documents
+    return ranked([_document(resolved, key, row, total) for key, row in rows.items()])
+
+
+def ranked(rows: list[FailingHop]) -> list[FailingHop]:
+    """The rows in CONTRACT's order, with their ranks."""
+    rows.sort(key=_rank)
+    for rank, row in enumerate(rows, 1):
+        row["rank"] = rank
+    return rows
 
 
 def _rank(row: FailingHop) -> tuple[object, ...]:

@@ -56,6 +56,9 @@ CLOSE = 0.6
 #: Where a line leaves less than this to the source, it has a line of its own.
 _SHORTEST_SOURCE = 16
 
+#: The reason of those that failed nobody's call, and do less than before.
+STOPPED_CALLING = "stopped-calling"
+
 #: What is to be copied stays whole on its line, however long.
 _WHOLE = ("trace", "request")
 #: Columns before a fact.
@@ -241,7 +244,11 @@ def errors_text(
         said = "No request failed for the user"
         if document["counts"]["fragments"] >= document["counts"]["traces"]:
             said = "No trace holds a user's request: all are fragments of torn traces."
-        elif absorbed := sum(row["absorbed_traces"] - row["absorbed_by"].get("unknown", 0) for row in rows):
+        elif absorbed := sum(
+            row["absorbed_traces"] - row["absorbed_by"].get("unknown", 0)
+            for row in rows
+            if row["reason"] != STOPPED_CALLING
+        ):
             said += f": failures in {counted(absorbed, 'trace')} were absorbed on the way."
         else:
             said += ", as far as the traces show."
@@ -299,6 +306,8 @@ def _facts(row: FailingHop, document: ErrorsDocument, room: int) -> list[tuple[s
 
 
 def _felt(row: FailingHop) -> str:
+    if row["reason"] == STOPPED_CALLING:
+        return f"{counted(row['calls'], 'call')}; whether users felt it nobody marked"
     said = f"{counted(row['calls'], 'failed call')} in {counted(row['traces'], 'trace')}"
     if not row["absorbed_traces"]:
         return f"{said}, all of them failed for the user" if row["failed_traces"] else said

@@ -80,15 +80,15 @@ def slow_document(report: Report, counts: SlowCounts, baseline: Baseline | None 
     waited = counts.waited_ns
     return {
         **resolved.head("slow"),
-        "baseline": _own(resolved) if own or baseline is None else _other(baseline),
+        "baseline": _own(resolved) if own or baseline is None else baseline_of(baseline.report),
         "requests_ms": added_up(counts.requests.values()).document(),
         "slow_hops": _ranked(rows, waited, report.asked.ui_url, own=own),
         "critical_path": _critical_path(counts, names, waited),
     }
 
 
-def _other(baseline: Baseline) -> BaselineDocument:
-    report = baseline.report
+def baseline_of(report: Report) -> BaselineDocument:
+    """What a document says of the traces that it is compared with."""
     return {
         "source": list(report.asked.source),
         "window": {"from": _instant(report.first_ns), "to": _instant(report.last_ns)},

@@ -14,7 +14,7 @@ from traceviz.analyze.blame import failing_hops, row_key
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import percent
-from traceviz.documents import Cause, FailingHop, SlowDocument, WhyDocument
+from traceviz.documents import Cause, SlowDocument, WhyDocument
 from traceviz.slow import reasons
 from traceviz.slow.counts import added_up
 from traceviz.slow.document import Baseline as SlowBaseline
@@ -22,6 +22,7 @@ from traceviz.slow.document import slow_document
 from traceviz.slow.moved import NOTICED
 from traceviz.why.counts import WhyCounts
 from traceviz.why.evidence import ERROR, Evidence, compare, more_often, named
+from traceviz.why.failures import calls_like
 
 #: What a fault weighs that nobody felt, where all calls fail: as much as all calls being twice as slow.
 ABSORBED = 1.0
@@ -72,8 +73,8 @@ def _of_errors(resolved: Resolved, before: Resolved | None) -> Iterator[Evidence
     for row in failing_hops(resolved):
         if row["blame"] is None:
             continue
-        calls, was = _of_calls(resolved, row), earlier.get(row_key(row))
-        calls_before = 0 if before is None else _of_calls(before, row)
+        calls, was = calls_like(resolved, row), earlier.get(row_key(row))
+        calls_before = 0 if before is None else calls_like(before, row)
         # Nobody is expected to fail: where the baseline has no such calls, it is as if all of them had gone well.
         new = more_often(row["calls"], calls, was["calls"] if was else 0, calls_before or calls)
         if row["failed_traces"]:
@@ -90,14 +91,6 @@ def _of_errors(resolved: Resolved, before: Resolved | None) -> Iterator[Evidence
             row["caller"],
             tuple(row["examples"]),
         )
-
-
-def _of_calls(resolved: Resolved, row: FailingHop) -> int:
-    """How many calls there were like those that failed."""
-    known = [caller for caller in row["callers"] if caller in resolved.parties]
-    if row["callee"] not in resolved.parties:
-        return 0
-    return max(resolved.calls_received(known, row["callee"], from_outside=not row["callers"]), 0)
 
 
 def _of_slow_hops(slow: SlowDocument) -> Iterator[Evidence]:

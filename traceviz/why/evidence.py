@@ -17,18 +17,37 @@ from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.sentences import counted, percent
 from traceviz.analyze.sketch import Sketch
 from traceviz.analyze.slower import Slower, slower
+from traceviz.notes import define
 from traceviz.slow.counts import add_sketches
 from traceviz.why.behaviour import BehaviourCounts, Visits
 
 #: What an error weighs, and no longer doing what was always done, in doublings of the time that a call takes.
 ERROR, GONE = 5.0, 4.0
 
+STOPPED = define(
+    "stopped-calling",
+    "{count} {count:workload no longer does|workloads no longer do} what they did before",
+    """Calls beneath the callee are gone, or spans of its own program, that were there in the baseline.
+
+    Sign: against a baseline, an operation of the workload was asked for, and something that it did in visits that went
+    well is missing in more of them, beyond chance, and nothing else is done in its place. What is explained by somebody
+    beneath who fails or is slow, or by being called differently, is taken off.
+
+    Cause: a program that returns early or swallows an exception, where nothing marks an error; a feature that was
+    switched off; another mix of requests under one name of an operation.
+
+    What to do: look at what the workload logged in the example traces, and at what was rolled out or configured.
+
+    Threshold: in `why` none, the evidence is weighed; in `errors` a tenth of the calls.""",
+)
+
 Kind = Literal["error", "latency", "headers"]
 
 
 class Evidence(NamedTuple):
     """What speaks against a workload: how strongly, why (a code that `explain` knows), in words, and in which traces.
-    `caller` is whose calls show it, None where all of them do."""
+    `caller` is whose calls show it, None where all of them do; `calls` are those that are different than before, where
+    that is counted."""
 
     node: str
     kind: Kind
@@ -37,6 +56,7 @@ class Evidence(NamedTuple):
     text: str
     caller: str | None = None
     examples: tuple[str, ...] = ()
+    calls: int = 0
 
 
 class Asked(NamedTuple):
@@ -113,7 +133,7 @@ def compare(now: Behaviour, before: Behaviour, least_ns: float, known: Iterable[
     result = []
     for one in (*found, *gone):
         explained = 0.0
-        if one.reason == "stopped-calling":
+        if one.reason == STOPPED:
             explained = max(
                 *(troubled[other] for other in beneath[one.node]),
                 *(stopped[other] for other in callers[one.node]),
@@ -209,7 +229,7 @@ def _stopped(now: Behaviour, before: Behaviour) -> list[Evidence]:
             (more_often(min(doing.deeds[deed], total), total, was.deeds_well[deed], well) for deed in doing.deeds),
             default=0.0,
         )
-        best = (0.0, "")
+        best = (0.0, "", 0)
         for deed in sorted(was.deeds_well, key=repr):
             left_out, left_out_before = total - min(doing.deeds[deed], total), well - min(was.deeds_well[deed], well)
             share = more_often(left_out, total, left_out_before, well) - instead
@@ -219,10 +239,11 @@ def _stopped(now: Behaviour, before: Behaviour) -> list[Evidence]:
                     f"{_of(asked)} no longer {what} in {percent(left_out / total)} of {total} calls; before it was "
                     f"so in {percent(left_out_before / well)} of {well}."
                 )
-                best = (share, text)
+                best = (share, text, left_out)
         if best[0]:
+            share, text, left_out = best
             examples = tuple(doing.visits.examples)
-            found.append(Evidence(asked.node, "error", "stopped-calling", GONE * best[0], best[1], None, examples))
+            found.append(Evidence(asked.node, "error", STOPPED, GONE * share, text, None, examples, left_out))
     return found
 
 
