@@ -57,6 +57,21 @@ def one_id(size: int) -> Iterator[tuple[int, int, str]]:
     return ((1, 0, f"s{number % 7}") for number in range(1, size + 1))
 
 
+def beneath_one_id(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of spans of which half have one id, and the others hang under that id."""
+    return ((1, 0, f"s{number % 7}") if number % 2 else (number, 1, f"s{number % 7}") for number in range(1, size + 1))
+
+
+def comb(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of a chain each of whose spans called one more that called nobody."""
+    return ((number, number - 1 if number % 2 == 0 else number - 2, f"s{number % 7}") for number in range(2, size + 2))
+
+
+def strangers(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of spans whose parents are missing, each of a service of its own."""
+    return ((number, size + number, f"s{number}.n{number}") for number in range(1, size + 1))
+
+
 def services(size: int) -> Iterator[tuple[int, int, str]]:
     """Of a chain in which every span is of another service, among a hundred."""
     return ((number, number - 1, f"s{number % 100}") for number in range(1, size + 1))
@@ -65,13 +80,16 @@ def services(size: int) -> Iterator[tuple[int, int, str]]:
 Shape = Callable[[int], Iterator[tuple[int, int, str]]]
 
 
-def spans(shape: Shape, size: int, failed: bool = False) -> Spans:
-    """The Spans of a shape: client and server spans by turns, each a little shorter than the one before."""
+def spans(shape: Shape, size: int, failed: bool = False, short: bool = False) -> Spans:
+    """The Spans of a shape: client and server spans by turns, each a little shorter than the one before, or short and
+    one after the other."""
     builder = SpansBuilder()
     for number, (own, parent, service) in enumerate(shape(size)):
         kind = Kind.SERVER if number % 2 else Kind.CLIENT
         start = BEGIN_NS + number * 1000
-        row = builder.add("1f" * 16, own, parent, start, (size - number) * 2000, service, "op", kind, failed)
+        row = builder.add(
+            "1f" * 16, own, parent, start, 500 if short else (size - number) * 2000, service, "op", kind, failed
+        )
         builder.tag(row, "status", "504" if failed else "200")
         if failed and number % 3 == 0:
             builder.tag(row, "flags", "UT")
@@ -79,10 +97,19 @@ def spans(shape: Shape, size: int, failed: bool = False) -> Spans:
 
 
 @pytest.mark.parametrize(
-    ("shape", "failed"), [(chain, False), (fan, False), (fan, True), (orphans, False), (orphans, True), (circle, False)]
+    ("shape", "failed"),
+    [
+        *((shape, failed) for shape in (chain, fan, orphans, one_id) for failed in (False, True)),
+        *((circle, False), (comb, True), (beneath_one_id, True), (strangers, False)),
+    ],
 )
 def test_100_000_spans_of_any_shape_go_through(shape: Shape, failed: bool) -> None:
     through(spans(shape, 100_000, failed))
+
+
+@pytest.mark.parametrize("shape", [orphans, one_id, beneath_one_id])
+def test_100_000_short_spans_go_through_too(shape: Shape) -> None:
+    through(spans(shape, 100_000, short=True))
 
 
 @pytest.mark.parametrize("length", range(1, 30))
@@ -139,18 +166,11 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
     }
 
 
-#: What is not linear yet, and why.
-_HOLDER = pytest.mark.xfail(strict=True, reason="of each deadline the time is looked for all the way down its chain")
-_SHARED = pytest.mark.xfail(strict=True, reason="each of the spans of one id is compared with all the others")
-LINEAR = [
-    *(pytest.param(shape, failed) for shape in (fan, orphans, circles) for failed in (False, True)),
-    *(pytest.param(shape, False) for shape in (chain, circle, services)),
-    *(pytest.param(shape, True, marks=_HOLDER) for shape in (chain, circle, services)),
-    *(pytest.param(one_id, failed, marks=_SHARED) for failed in (False, True)),
-]
+SHAPES = (chain, fan, orphans, circle, circles, one_id, beneath_one_id, comb, strangers, services)
 
 
-@pytest.mark.parametrize(("shape", "failed"), LINEAR)
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_spans_are_twice_the_calls_in_every_stage(shape: Shape, failed: bool) -> None:
     stages(shape, 50, failed)  # what is done once for all
     once, twice = (stages(shape, size, failed) for size in (400, 800))

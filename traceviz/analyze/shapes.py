@@ -191,7 +191,8 @@ def _linked(hops: Hops, failed: Bools, retried: Bools, judge: _Judge) -> Rows:
             # What failed after the caller had given up cannot have been the cause.
             gave_up = judge.reason(up).deadline and hops.client_ns[up] >= 0
             length = hops.client_ns[hop] if hops.client_ns[hop] >= 0 else hops.server_ns[hop]
-            if not (gave_up and start[hop] + length > start[up] + hops.client_ns[up] + SLACK_NS):
+            late = int(start[hop]) + int(length) > int(start[up]) + int(hops.client_ns[up]) + SLACK_NS
+            if not (gave_up and late):
                 above[hop] = up
         elif retried[up] and hops.entry_row[hop] >= 0 and hops.outcomes.failed[hops.entry_row[hop]]:
             above[hop] = up
