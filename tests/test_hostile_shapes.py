@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import through
+from tests.fuzz.targets import documents, through
 from traceviz.analyze.report import report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
 from traceviz.building import SpansBuilder
+from traceviz.doctor import Checkup, doctor
 from traceviz.hops import hops
+from traceviz.joining import joined
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
 from traceviz.render import render
@@ -23,6 +27,8 @@ from traceviz.sources import gather, read_stream
 from traceviz.sources.fields import MAX_NS
 from traceviz.sources.split import split
 from traceviz.spans import Kind, Spans
+from traceviz.torn import torn
+from traceviz.traces import Traces
 
 BEGIN_NS = 1_700_000_000_000_000_000
 
@@ -150,12 +156,25 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
         with gather([found, found], bound=size) as gathered:
             list(gathered.batches())
 
+    def put_together() -> None:
+        with gather([found], bound=size) as gathered:
+            traces = Traces(Asked(), gathered)
+            with joined(traces):
+                list(traces.batches())
+
+    def examine() -> None:
+        checkup = Checkup()
+        doctor(checkup.count(forest), checkup)
+
     return {
         "split": calls(lambda: list(split(blocks))),
         "read": calls(lambda: list(read_stream(blocks, "f"))),
         "join": calls(join),
         "reconstruct": calls(lambda: reconstruct(found)),
         "hops": calls(lambda: hops(forest)),
+        "torn": calls(lambda: torn(hops(forest))),
+        "joining": calls(put_together),
+        "doctor": calls(examine),
         "report": calls(lambda: report(forest, view="tree")),
         "documents": calls(lambda: (counted.graph(), counted.errors())),
         "table": calls(lambda: render(graph, "table", errors=errors)),
@@ -176,6 +195,32 @@ def test_twice_the_spans_are_twice_the_calls_in_every_stage(shape: Shape, failed
     once, twice = (stages(shape, size, failed) for size in (400, 800))
     grown = {stage: (once[stage], twice[stage]) for stage in once if twice[stage] > 2.3 * once[stage] + 200}
     assert grown == {}
+
+
+def most_held(work: Callable[[], Any]) -> int:
+    """How many bytes are held at once."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twice_the_spans_are_twice_the_memory(shape: Shape) -> None:
+    def held(size: int) -> dict[str, int]:
+        data, found = as_json(shape, size), spans(shape, size, failed=True)
+        blocks = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+        return {
+            "read": most_held(lambda: list(read_stream(blocks, "f"))),
+            "report": most_held(lambda: documents(report(reconstruct(found), view="tree"))),
+        }
+
+    held(50)  # what is held once for all
+    once, twice = held(1500), held(3000)
+    assert {stage: (once[stage], twice[stage]) for stage in once if twice[stage] > 2.3 * once[stage] + 100_000} == {}
 
 
 TIMES = (0, 1, BEGIN_NS, BEGIN_NS + 1, MAX_NS // 2, MAX_NS - 1, MAX_NS)
