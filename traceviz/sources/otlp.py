@@ -138,11 +138,12 @@ def _note_other_names(data: bytes, where: str, builder: SpansBuilder, parts: Res
     for name, listed in ((key, value) for key, value in members if key in _SCOPES):
         pieces = (listed[start:end] for start, end in scan.elements_if_list(listed))
         found += [(f".{name}[{number}]", piece, ("spans",)) for number, piece in enumerate(pieces)]
-    code = UNREADABLE_VALUE if any(scope.spans for scope in scopes) else UNREADABLE_RECORD
+    some_are_read = any(scope.spans for scope in scopes)
     for path, piece, wanted in found:
         keys = {key for key, _, _ in scan.members_if_object(piece)}
         if not keys.intersection(wanted) and keys - _BESIDE_SPANS:
-            builder.notes.add(code, 1, [f"{where}{path}: expected {wanted[0]}, got {scan.shown(piece)}"])
+            example = f"{where}{path}: expected {wanted[0]}, got {scan.shown(piece)}"
+            builder.notes.add(UNREADABLE_VALUE if some_are_read else UNREADABLE_RECORD, 1, [example])
 
 
 def _take_apart(data: bytes, where: str, builder: SpansBuilder, error: Exception) -> None:
