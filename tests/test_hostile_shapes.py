@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import through
+from tests.fuzz.targets import documents, through
 from traceviz.analyze.report import report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
 from traceviz.building import SpansBuilder
+from traceviz.doctor import Checkup, doctor
 from traceviz.hops import hops
+from traceviz.joining import joined
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
 from traceviz.render import render
@@ -23,6 +27,8 @@ from traceviz.sources import gather, read_stream
 from traceviz.sources.fields import MAX_NS
 from traceviz.sources.split import split
 from traceviz.spans import Kind, Spans
+from traceviz.torn import torn
+from traceviz.traces import Traces
 
 BEGIN_NS = 1_700_000_000_000_000_000
 
@@ -57,6 +63,21 @@ def one_id(size: int) -> Iterator[tuple[int, int, str]]:
     return ((1, 0, f"s{number % 7}") for number in range(1, size + 1))
 
 
+def beneath_one_id(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of spans of which half have one id, and the others hang under that id."""
+    return ((1, 0, f"s{number % 7}") if number % 2 else (number, 1, f"s{number % 7}") for number in range(1, size + 1))
+
+
+def comb(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of a chain each of whose spans called one more that called nobody."""
+    return ((number, number - 1 if number % 2 == 0 else number - 2, f"s{number % 7}") for number in range(2, size + 2))
+
+
+def strangers(size: int) -> Iterator[tuple[int, int, str]]:
+    """Of spans whose parents are missing, each of a service of its own."""
+    return ((number, size + number, f"s{number}.n{number}") for number in range(1, size + 1))
+
+
 def services(size: int) -> Iterator[tuple[int, int, str]]:
     """Of a chain in which every span is of another service, among a hundred."""
     return ((number, number - 1, f"s{number % 100}") for number in range(1, size + 1))
@@ -65,13 +86,16 @@ def services(size: int) -> Iterator[tuple[int, int, str]]:
 Shape = Callable[[int], Iterator[tuple[int, int, str]]]
 
 
-def spans(shape: Shape, size: int, failed: bool = False) -> Spans:
-    """The Spans of a shape: client and server spans by turns, each a little shorter than the one before."""
+def spans(shape: Shape, size: int, failed: bool = False, short: bool = False) -> Spans:
+    """The Spans of a shape: client and server spans by turns, each a little shorter than the one before, or short and
+    one after the other."""
     builder = SpansBuilder()
     for number, (own, parent, service) in enumerate(shape(size)):
         kind = Kind.SERVER if number % 2 else Kind.CLIENT
         start = BEGIN_NS + number * 1000
-        row = builder.add("1f" * 16, own, parent, start, (size - number) * 2000, service, "op", kind, failed)
+        row = builder.add(
+            "1f" * 16, own, parent, start, 500 if short else (size - number) * 2000, service, "op", kind, failed
+        )
         builder.tag(row, "status", "504" if failed else "200")
         if failed and number % 3 == 0:
             builder.tag(row, "flags", "UT")
@@ -79,10 +103,19 @@ def spans(shape: Shape, size: int, failed: bool = False) -> Spans:
 
 
 @pytest.mark.parametrize(
-    ("shape", "failed"), [(chain, False), (fan, False), (fan, True), (orphans, False), (orphans, True), (circle, False)]
+    ("shape", "failed"),
+    [
+        *((shape, failed) for shape in (chain, fan, orphans, one_id) for failed in (False, True)),
+        *((circle, False), (comb, True), (beneath_one_id, True), (strangers, False)),
+    ],
 )
 def test_100_000_spans_of_any_shape_go_through(shape: Shape, failed: bool) -> None:
     through(spans(shape, 100_000, failed))
+
+
+@pytest.mark.parametrize("shape", [orphans, one_id, beneath_one_id])
+def test_100_000_short_spans_go_through_too(shape: Shape) -> None:
+    through(spans(shape, 100_000, short=True))
 
 
 @pytest.mark.parametrize("length", range(1, 30))
@@ -123,12 +156,25 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
         with gather([found, found], bound=size) as gathered:
             list(gathered.batches())
 
+    def put_together() -> None:
+        with gather([found], bound=size) as gathered:
+            traces = Traces(Asked(), gathered)
+            with joined(traces):
+                list(traces.batches())
+
+    def examine() -> None:
+        checkup = Checkup()
+        doctor(checkup.count(forest), checkup)
+
     return {
         "split": calls(lambda: list(split(blocks))),
         "read": calls(lambda: list(read_stream(blocks, "f"))),
         "join": calls(join),
         "reconstruct": calls(lambda: reconstruct(found)),
         "hops": calls(lambda: hops(forest)),
+        "torn": calls(lambda: torn(hops(forest))),
+        "joining": calls(put_together),
+        "doctor": calls(examine),
         "report": calls(lambda: report(forest, view="tree")),
         "documents": calls(lambda: (counted.graph(), counted.errors())),
         "table": calls(lambda: render(graph, "table", errors=errors)),
@@ -139,23 +185,42 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
     }
 
 
-#: What is not linear yet, and why.
-_HOLDER = pytest.mark.xfail(strict=True, reason="of each deadline the time is looked for all the way down its chain")
-_SHARED = pytest.mark.xfail(strict=True, reason="each of the spans of one id is compared with all the others")
-LINEAR = [
-    *(pytest.param(shape, failed) for shape in (fan, orphans, circles) for failed in (False, True)),
-    *(pytest.param(shape, False) for shape in (chain, circle, services)),
-    *(pytest.param(shape, True, marks=_HOLDER) for shape in (chain, circle, services)),
-    *(pytest.param(one_id, failed, marks=_SHARED) for failed in (False, True)),
-]
+SHAPES = (chain, fan, orphans, circle, circles, one_id, beneath_one_id, comb, strangers, services)
 
 
-@pytest.mark.parametrize(("shape", "failed"), LINEAR)
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_spans_are_twice_the_calls_in_every_stage(shape: Shape, failed: bool) -> None:
     stages(shape, 50, failed)  # what is done once for all
     once, twice = (stages(shape, size, failed) for size in (400, 800))
     grown = {stage: (once[stage], twice[stage]) for stage in once if twice[stage] > 2.3 * once[stage] + 200}
     assert grown == {}
+
+
+def most_held(work: Callable[[], Any]) -> int:
+    """How many bytes are held at once."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_twice_the_spans_are_twice_the_memory(shape: Shape) -> None:
+    def held(size: int) -> dict[str, int]:
+        data, found = as_json(shape, size), spans(shape, size, failed=True)
+        blocks = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+        return {
+            "read": most_held(lambda: list(read_stream(blocks, "f"))),
+            "report": most_held(lambda: documents(report(reconstruct(found), view="tree"))),
+        }
+
+    held(50)  # what is held once for all
+    once, twice = held(1500), held(3000)
+    assert {stage: (once[stage], twice[stage]) for stage in once if twice[stage] > 2.3 * once[stage] + 100_000} == {}
 
 
 TIMES = (0, 1, BEGIN_NS, BEGIN_NS + 1, MAX_NS // 2, MAX_NS - 1, MAX_NS)

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 ORDER = (
     *("loading", "errors", "checking", "notes", "spans", "building", "documents", "rows", "when", "asked"),
     *("envoy", "agents", "control_plane"),
-    *("sources", "asking", "keeping", "workloads", "roles", "shared_ids", "behind", "reconstruct"),
+    *("sources", "asking", "keeping", "workloads", "roles", "nearest", "shared_ids", "behind", "reconstruct"),
     *("verdict", "parties", "calls", "hops", "torn"),
     *(
         "analyze",

@@ -13,7 +13,7 @@ import pytest
 
 import traceviz
 from tests.commands import called, environment
-from tests.conftest import MESH, recorded
+from tests.conftest import FORMATS, MESH, recorded
 from tests.unruly import WINDOW, always, for_windows_around, good, unruly, wants
 from traceviz.demo import serve_recording
 from traceviz.demo.answers import Answer
@@ -176,3 +176,12 @@ sys.exit(not (report.traces and fetched.traces == 3 and not handled))
             check=False,
         )
     assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
+
+
+def test_join_requests_puts_torn_traces_together_as_on_the_command_line() -> None:
+    torn = str(MESH / "lost_headers" / FORMATS["zipkin"])
+    apart, together = traceviz.load(torn), traceviz.load(torn, join_requests=True)
+    assert len(together.spans.trace_ids) < len(apart.spans.trace_ids)
+    told = called("graph", torn, "--join-requests", "-o", "json").json()
+    assert together.report().graph() == told
+    assert together.asked.join_requests

@@ -497,3 +497,17 @@ def test_a_gzip_file_cut_off_or_damaged_keeps_what_came() -> None:
     assert any("gzip" in example for example in examples(cut, "cut-off"))
     damaged = packed[: len(packed) // 2] + b"\xff" * 40 + packed[len(packed) // 2 + 40 :]
     assert 0 < len(concat(list(read_stream([damaged], "x.gz")))) <= 200
+
+
+@pytest.mark.parametrize("key", ["span", "Spans", "spans_"])
+def test_a_trace_whose_spans_are_called_otherwise_is_no_empty_trace(key: str) -> None:
+    trace = {"traceID": "1f", key: [span()], "processes": {"p1": {"serviceName": "a"}}}
+    chunks = list(read_stream([json.dumps({"data": [trace]}).encode()], "f"))
+    (note,) = concat(chunks).notes.documents()
+    assert (note["code"], note["count"]) == ("unreadable-record", 1)
+    assert note["examples"][0].startswith("f: $.data[0]: expected a trace with spans, got {")
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_a_trace_that_says_that_it_has_no_spans_is_empty(empty: list[Any] | None) -> None:
+    assert list(read_stream([json.dumps({"data": [{"traceID": "1f", "spans": empty}]}).encode()], "f")) == []

@@ -276,3 +276,28 @@ def test_the_status_is_what_other_formats_have_as_tags(status: Any, code: str, m
     names = [extra_column(name) for name in ("otel.status_code", "otel.status_description")]
     assert [text(spans, name) for name in names] == [code, message]
     assert bool(spans.error[0]) is (code == "ERROR")
+
+
+def spelled(scopes: str, spans: str) -> list[Any]:
+    """The notes on a resource with two scopes of which the second one has its spans under another name."""
+    listed = [{"scope": {}, "spans": [span()]}, {"scope": {}, spans: [span(spanId="3f" * 8)]}]
+    record = {"resource": {"attributes": []}, scopes: listed}
+    chunks = list(read_stream([json.dumps({"resourceSpans": [record]}).encode()], "f"))
+    return list(concat(chunks).notes.documents())
+
+
+def test_scopes_and_spans_that_are_called_otherwise_are_said() -> None:
+    assert spelled("scopeSpans", "spans") == []
+    (note,) = spelled("scopeSpan", "spans")
+    assert (note["code"], note["count"]) == ("unreadable-record", 1)
+    assert note["examples"][0].startswith('f: $.resourceSpans[0]: expected scopeSpans, got {"resource"')
+    (note,) = spelled("scopeSpans", "span")
+    assert (note["code"], note["count"]) == ("unreadable-value", 1)
+    assert note["examples"][0].startswith('f: $.resourceSpans[0].scopeSpans[1]: expected spans, got {"scope"')
+
+
+@pytest.mark.parametrize(
+    "record", [{"resource": {}}, {"resource": {}, "scopeSpans": [{"scope": {}, "schemaUrl": "x"}]}]
+)
+def test_lists_that_are_left_out_are_empty(record: dict[str, Any]) -> None:
+    assert list(read_stream([json.dumps({"resourceSpans": [record]}).encode()], "f")) == []

@@ -78,11 +78,12 @@ def _over_outbound(spans: Spans, role: Roles, parent: Rows, workloads: Workloads
     sent = sent[role[parent[sent]] == Role.CLIENT]
     sent = sent[~workloads.same(sent, parent[sent])]
     texts = spans.texts
+    places, clusters = [spans.tag(name) for name in ("url", "server_address")], spans.tag("cluster")
     pairs = []
     for row, above in zip(sent.tolist(), parent[sent].tolist(), strict=True):
-        said = [texts[int(spans.tag(name)[above])] for name in ("url", "server_address")]
+        said = [texts[int(column[above])] for column in places]
         hosts = {envoy.url_host(text).partition(".")[0] for text in said} - {""}
-        cluster = envoy.read_host(envoy.read_cluster(texts[int(spans.tag("cluster")[row])]).host)
+        cluster = envoy.read_host(envoy.read_cluster(texts[int(clusters[row])]).host)
         if cluster.name.partition(".")[0] in hosts and _may_be_one(workloads.of(above), workloads.of(row)):
             pairs.append((above, row))
     return pairs

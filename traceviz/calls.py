@@ -196,29 +196,69 @@ def join_by_time(forest: Forest, found: Calls, notes: Notes) -> Calls:
     for row in np.flatnonzero(found.half & np.isin(spans.trace, spans.trace[lost])).tolist():
         halves[int(spans.trace[row]), int(own[row])].append(row)
     begin, end, roots = spans.start_ns.tolist(), spans.end_ns.tolist(), root.tolist()
-    kin: dict[int, list[int]] = {
-        key: [other for other in range(len(forest.workloads.keys)) if forest.workloads.same_keys(key, other)]
-        for key in np.unique(own[lost]).tolist()
-    }
-    joined: dict[int, int] = {}
+    around: dict[tuple[int, int], _Enclosing] = {}
+    trees = _Trees()
     within = found.within.copy()
-
-    def topmost(tree: int) -> int:
-        while tree in joined:
-            tree = joined[tree]
-        return tree
-
     for row in lost.tolist():
-        around: list[int] = []
-        for key in kin[int(own[row])]:
-            for half in halves[int(spans.trace[row]), key]:
-                if begin[half] <= begin[row] and end[row] <= end[half]:
-                    around.append(half)
-                if len(around) > 1 or begin[half] > begin[row]:
-                    break
+        place = int(spans.trace[row]), int(own[row])
+        if place not in around:
+            some = sorted(half for key in forest.workloads.kin(place[1]) for half in halves.get((place[0], key), ()))
+            around[place] = _Enclosing(some, begin, end)
+        half = around[place].only(begin[row], end[row])
         # With odd times a tree may lie around itself, or two around each other.
-        if len(around) == 1 and topmost(roots[around[0]]) != roots[row]:
-            within[row] = around[0]
-            joined[roots[row]] = roots[around[0]]
+        if half >= 0 and trees.top(roots[half]) != roots[row]:
+            within[row] = half
+            trees.join(roots[row], roots[half])
             notes.add("calls-joined-by-time", 1, [spans.trace_ids[spans.trace[row]]])
     return found._replace(within=within)
+
+
+class _Enclosing:
+    """Spans, in the order of their starts, of which the only one around another is asked for."""
+
+    def __init__(self, rows: list[int], begin: list[int], end: list[int]) -> None:
+        self._begins = [begin[row] for row in rows]
+        #: Of all up to each: which one ends last, when that is, and when the one that ends next to last.
+        self._latest: list[tuple[int, int, int]] = []
+        longest, last, next_to_last = -1, -1, -1
+        for row in rows:
+            if end[row] > last:
+                longest, last, next_to_last = row, end[row], last
+            else:
+                next_to_last = max(next_to_last, end[row])
+            self._latest.append((longest, last, next_to_last))
+
+    def only(self, begin: int, end: int) -> int:
+        """The one that is under way from `begin` to `end`, -1 if there are none or several."""
+        place = bisect(self._begins, begin) - 1
+        if place < 0:
+            return -1
+        longest, last, next_to_last = self._latest[place]
+        return longest if next_to_last < end <= last else -1
+
+
+class _Trees:
+    """Which trees were put into which others, each into the one that it was put into last."""
+
+    def __init__(self) -> None:
+        self._into: dict[int, int] = {}
+        self._up: dict[int, int] = {}
+
+    def top(self, tree: int) -> int:
+        """The tree at the end of the way. The way is shorter the next time."""
+        way = []
+        while tree in self._up:
+            way.append(tree)
+            tree = self._up[tree]
+        self._up.update(dict.fromkeys(way, tree))
+        return tree
+
+    def join(self, tree: int, other: int) -> None:
+        """Put a tree into another one."""
+        is_new = tree not in self._into
+        is_other = self._into.get(tree) != other
+        self._into[tree] = other
+        if is_new:
+            self._up[tree] = other
+        elif is_other:
+            self._up = dict(self._into)

@@ -91,6 +91,7 @@ def load(
     api: Literal["auto", "v3", "v1"] = "auto",
     ui_url: str | None = None,
     control_plane: bool = False,
+    join_requests: bool = False,
     access: Access | None = None,
 ) -> LoadedForest:
     """Read traces: the URL of a Jaeger, or file names, globs and `-`, selected as the command line does.
@@ -98,14 +99,15 @@ def load(
     `since` and the durations of a span are texts like "10m", `from_` and `to` instants (RFC 3339, epoch, "now-1h").
     `operation`, durations and `tags` ({"http.status_code": "504"}) have to be on one and the same span of the service.
     A Jaeger gives the newest 1,000 traces of the last hour where nothing is said; `limit` another number of them,
-    `everything` all; `control_plane` also gives the spans of Istio's Mixer and of Jaeger itself. `complete` is how many
-    traces with missing parents are asked for again by id. `access` says how to reach it and as whom; variables and
+    `everything` all; `control_plane` also gives the spans of Istio's Mixer and of Jaeger itself; `join_requests`
+    puts torn traces of one request together. `complete` is how many traces with missing parents are asked for again by
+    id. `access` says how to reach it and as whom; variables and
     contexts are the command line's, and not looked at.
 
     Everything is held in memory. Raises a `TracevizError` where nothing could be reached, read or found.
     """
     conditions = (service, operation, min_duration, max_duration, _written(tags), since, from_, to)
-    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url, control_plane)
+    wanted = read_wanted(*conditions, limit, everything, complete, api, ui_url, control_plane, join_requests)
     with open_target([target] if isinstance(target, str) else target, wanted, access) as traces:
         batches = list(traces.batches())
         if not batches:

@@ -23,7 +23,6 @@ from traceviz.shared_ids import (
     Family,
     equal_runs,
     example_traces,
-    parent_of_shared_id,
     split_shared_ids,
     undo_shared_id_repair,
 )
@@ -150,7 +149,7 @@ def _content(spans: Spans, row: int) -> tuple[Any, ...]:
         int(spans.kind[row]),
         texts[int(spans.service[row])],
         texts[int(spans.operation[row])],
-        texts[int(spans.tag("cluster")[row])],
+        texts[int(spans.tags["cluster"][row])] if "cluster" in spans.tags else "",
         -int(spans.duration_ns[row]),
         bool(spans.error[row]),
         bool(spans.shared[row]),
@@ -238,8 +237,7 @@ def link_parents(family: Family, notes: Notes) -> tuple[Rows, Bools]:
     first, count, left = family.named()
     parent = first.copy()
     for row in np.flatnonzero(count > 1).tolist():
-        candidates = [member for member in family.members(int(left[row]), int(count[row])) if member != row]
-        parent[row] = parent_of_shared_id(family, row, candidates) if candidates else row
+        parent[row] = family.members(int(left[row]), int(count[row])).parent_of(row)
     orphan = (count == 0) & (family.spans.parent_id != 0) & family.placed
     trace = family.spans.trace
     notes.add("missing-parents", int(orphan.sum()), example_traces(family.spans, trace[orphan]))

@@ -7,12 +7,14 @@ shared are looked at one by one.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from traceviz.nearest import Nearest
 from traceviz.notes import Notes, raises
 from traceviz.roles import Role, Roles, on_callers_side
 from traceviz.spans import Bools, Kind, Rows, Spans
@@ -31,6 +33,7 @@ class Family:
         self._rows = np.flatnonzero(placed & (spans.span_id != 0))
         self._rows = self._rows[np.argsort(self._own[self._rows], kind="stable")]
         self._keys = self._own[self._rows]
+        self._members: dict[int, SharedId] = {}
         self.end_ns = spans.end_ns
         self.cluster = spans.tag("cluster")
 
@@ -45,9 +48,12 @@ class Family:
         first[found] = self._rows[left[found]]
         return first, count, left
 
-    def members(self, left: int, count: int) -> list[int]:
+    def members(self, left: int, count: int) -> SharedId:
         """The candidates that `named` counted."""
-        return [int(row) for row in self._rows[left : left + count]]
+        known = self._members.get(left)
+        if known is None:
+            known = self._members[left] = SharedId(self, self._rows[left : left + count].tolist())
+        return known
 
     def shared(self) -> list[list[int]]:
         """Groups of rows with one id in one trace."""
@@ -60,48 +66,91 @@ class Family:
         return [bool(out) for out in on_callers_side(self.role)]
 
     @cached_property
-    def _times(self) -> tuple[list[int], list[int]]:
-        return self.spans.start_ns.tolist(), self.end_ns.tolist()
+    def start(self) -> list[int]:
+        """When every row starts, in ns."""
+        return [int(start) for start in self.spans.start_ns]
 
     @cached_property
-    def _workload(self) -> list[int]:
+    def _end(self) -> list[int]:
+        return [int(end) for end in self.end_ns]
+
+    @cached_property
+    def workload(self) -> list[int]:
+        """The key of every row's workload, as an index."""
         return [int(key) for key in self.workloads.of_row]
 
-    def same(self, row: int, other: int) -> bool:
-        """Whether two rows belong to one workload."""
-        return self.workloads.same_keys(self._workload[row], self._workload[other])
-
-    def best(self, row: int, candidates: list[int]) -> int:
-        """The candidate in whose time `row` starts; of several the one that started last, of none the nearest."""
-        if len(candidates) == 1:
-            return candidates[0]
-        start, end = self._times
-        when = start[row]
-
-        def closeness(candidate: int) -> tuple[bool, int, int]:
-            holds = start[candidate] <= when <= end[candidate]
-            return (not holds, abs(when - start[candidate]), candidate)
-
-        return min(candidates, key=closeness)
+    def nearest(self, rows: Iterable[int]) -> Nearest:
+        """Rows that are to be asked for the one around a moment."""
+        return Nearest(rows, self.start, self._end)
 
 
-def parent_of_shared_id(family: Family, row: int, candidates: list[int]) -> int:
-    """Which of several spans with the parent's id is meant: what follows from the roles, then time."""
-    role, cluster = family.role, family.cluster
+class ByWorkload:
+    """Rows among which those of one workload are asked for the one around a moment."""
 
-    def prefer(chosen: list[int]) -> list[int]:
-        return chosen or candidates
+    def __init__(self, family: Family, rows: Iterable[int]) -> None:
+        self._family = family
+        self._rows: dict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            self._rows[family.workload[row]].append(row)
+        self._known: dict[int, Nearest] = {}
 
-    if role[row] == Role.ATTEMPT:
-        callers = [c for c in candidates if role[c] == Role.CALLER]
-        candidates = prefer([c for c in callers if cluster[c] == cluster[row]] or callers)
-    elif role[row] == Role.CALLEE:
-        candidates = prefer([c for c in candidates if family.out[c]])
-    else:
-        # What a workload does hangs under its own half, not under the half of the one who called it.
-        own = [c for c in candidates if not family.out[c] and family.same(row, c)]
-        candidates = prefer(own or [c for c in candidates if role[c] in (Role.SERVER, Role.CALLEE, Role.INSIDE)])
-    return family.best(row, candidates)
+    def of(self, row: int) -> Nearest:
+        """Those of the workload that a row is of."""
+        key = self._family.workload[row]
+        if key not in self._known:
+            kin = self._family.workloads.kin(key) if len(self._rows) else []
+            self._known[key] = self._family.nearest(one for other in kin for one in self._rows.get(other, ()))
+        return self._known[key]
+
+
+class SharedId:
+    """Several spans of one id, among which others look for their parent."""
+
+    def __init__(self, family: Family, rows: list[int]) -> None:
+        self._family, self._rows = family, rows
+
+    def parent_of(self, row: int) -> int:
+        """Which one is meant: what follows from the roles, then time; the row itself if there is no other."""
+        family, role = self._family, self._family.role
+        if role[row] == Role.ATTEMPT:
+            choices = [self._by_cluster.get(int(family.cluster[row]), self._callers), self._callers]
+        elif role[row] == Role.CALLEE:
+            choices = [self._calling]
+        else:
+            # What a workload does hangs under its own half, not under the half of the one who called it.
+            choices = [self._answering.of(row), self._receiving]
+        found = (choice.at(family.start[row], but=row) for choice in (*choices, self._all))
+        return next((one for one in found if one >= 0), row)
+
+    @cached_property
+    def _by_cluster(self) -> dict[int, Nearest]:
+        rows: dict[int, list[int]] = defaultdict(list)
+        for row in self._callers.rows:
+            rows[int(self._family.cluster[row])].append(row)
+        return {cluster: self._family.nearest(some) for cluster, some in rows.items()}
+
+    @cached_property
+    def _callers(self) -> Nearest:
+        return self._of_roles(Role.CALLER)
+
+    @cached_property
+    def _receiving(self) -> Nearest:
+        return self._of_roles(Role.SERVER, Role.CALLEE, Role.INSIDE)
+
+    @cached_property
+    def _calling(self) -> Nearest:
+        return self._family.nearest(row for row in self._rows if self._family.out[row])
+
+    @cached_property
+    def _answering(self) -> ByWorkload:
+        return ByWorkload(self._family, (row for row in self._rows if not self._family.out[row]))
+
+    @cached_property
+    def _all(self) -> Nearest:
+        return self._family.nearest(self._rows)
+
+    def _of_roles(self, *roles: Role) -> Nearest:
+        return self._family.nearest(row for row in self._rows if self._family.role[row] in roles)
 
 
 @raises(
@@ -124,8 +173,9 @@ def split_shared_ids(family: Family, parent: Rows, notes: Notes) -> None:
         if not owners or not sharers:
             continue
         notes.add("shared-span-ids", 1, example_traces(spans, spans.trace[group[:1]]))
+        around = family.nearest(owners)
         for row in sharers:
-            parent[row] = family.best(row, owners)
+            parent[row] = around.at(family.start[row])
 
 
 @raises(
@@ -171,16 +221,22 @@ def _raise_siblings(family: Family, parent: Rows) -> Rows:
 def _share_out(family: Family, parent: Rows, hosts: set[int]) -> None:
     """Give each child of a callee half, out of which others were lifted, to the half in whose time it started."""
     role = family.role
+    below: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(np.isin(family.spans.trace, family.spans.trace[sorted(hosts)])).tolist():
+        below[int(parent[row])].append(row)
+    halves: dict[int, ByWorkload] = {}
     for host in sorted(hosts):
         if role[host] != Role.CALLEE:
             continue
-        halves = [
-            int(row)
-            for row in np.flatnonzero((parent == parent[host]) & (role == Role.CALLEE))
-            if family.same(int(row), host)
-        ]
-        for child in np.flatnonzero(parent == host).tolist():
-            parent[child] = family.best(child, halves)
+        above = int(parent[host])
+        if above not in halves:
+            halves[above] = ByWorkload(family, (row for row in below[above] if role[row] == Role.CALLEE))
+        around = halves[above].of(host)
+        for child in below.pop(host, []):
+            half = around.at(family.start[child])
+            parent[child] = half
+            below[half].append(child)
+            halves.pop(half, None)
 
 
 def _return_attempts(family: Family, parent: Rows, hosts: set[int]) -> None:
@@ -198,17 +254,14 @@ def _return_attempts(family: Family, parent: Rows, hosts: set[int]) -> None:
     callers: dict[tuple[int, int], list[int]] = defaultdict(list)
     for caller in np.flatnonzero(role == Role.CALLER).tolist():
         callers[int(parent[caller]), int(cluster[caller])].append(caller)
+    known = {place: ByWorkload(family, rows) for place, rows in callers.items()}
     for row in astray:
-        host = int(parent[row])
-        family_heads = {host, int(parent[host])} - {-1}
-        candidates = [
-            caller
-            for head in sorted(family_heads)
-            for caller in callers[head, int(cluster[row])]
-            if caller != row and family.same(caller, row)
-        ]
-        if candidates:
-            parent[row] = family.best(row, candidates)
+        which = int(cluster[row])
+        places = [(head, which) for head in {int(parent[row]), int(parent[parent[row]])} - {-1}]
+        found = [known[place].of(row).at(family.start[row]) for place in places if place in known]
+        around = family.nearest(one for one in found if one >= 0).at(family.start[row])
+        if around >= 0:
+            parent[row] = around
 
 
 def equal_runs(order: Rows, *columns: npt.NDArray[Any]) -> list[slice]:

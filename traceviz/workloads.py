@@ -44,6 +44,11 @@ class Workload(NamedTuple):
             return self.canonical
         return pod if pod and not pod.startswith(self.base.partition(".")[0]) else self.base
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What it may be called."""
+        return frozenset((self.own_name, self.base, self.service))
+
 
 def same(one: Workload, other: Workload) -> bool:
     """Whether two spans come from the same workload, a program and its proxy for example.
@@ -57,8 +62,24 @@ def same(one: Workload, other: Workload) -> bool:
         return one.canonical == other.canonical
     if one.deployment and other.deployment:
         return envoy.application(one.deployment) == envoy.application(other.deployment)
-    names = {one.own_name, one.base, one.service}
-    return bool(names & {other.own_name, other.base, other.service}) or _short(one, other) or _short(other, one)
+    return bool(one.names & other.names) or _short(one, other) or _short(other, one)
+
+
+def _signs(one: Workload) -> set[tuple[str, str]]:
+    """What two keys of one workload have in common at least one of."""
+    name, _, rest = one.service.partition(".")
+    signs = {("name", name) for name in one.names} | {("whole", one.service)}
+    if rest and "." not in rest:
+        signs.add(("first", name))
+    if one.canonical:
+        signs.add(("canonical", one.canonical))
+    if one.deployment:
+        signs.add(("application", envoy.application(one.deployment)))
+    return signs
+
+
+#: The sign that the other one has, of what is not the same on both sides.
+_OTHER_SIGN = {"whole": "first", "first": "whole"}
 
 
 def _short(one: Workload, other: Workload) -> bool:
@@ -82,6 +103,8 @@ class Workloads:
         self.keys = list(index)
         self.of_row: npt.NDArray[np.int32] = of_combination[combined]
         self._same: dict[tuple[int, int], bool] = {}
+        self._by_sign: dict[tuple[str, str], list[int]] = {}
+        self._kin: dict[int, list[int]] = {}
         #: How often the program of a key stood behind the sidecar of another one: (its key, that one's).
         self.stood_behind: Counter[tuple[int, int]] = Counter()
 
@@ -95,6 +118,7 @@ class Workloads:
         moved = np.flatnonzero(sidecar >= 0)
         result = copy(self)
         result.keys, result.of_row, result._same = list(self.keys), self.of_row.copy(), {}
+        result._by_sign, result._kin = {}, {}
         index = {key: number for number, key in enumerate(result.keys)}
         result.stood_behind = Counter()
         pairs = zip(self.of_row[moved].tolist(), sidecar[moved].tolist(), strict=True)
@@ -124,6 +148,18 @@ class Workloads:
         if answer is None:
             answer = self._same[one, other] = same(self.keys[one], self.keys[other])
         return answer
+
+    def kin(self, one: int) -> list[int]:
+        """All of `keys`, by index, that are the same workload as one of them."""
+        if not self._by_sign:
+            for number, key in enumerate(self.keys):
+                for sign in _signs(key):
+                    self._by_sign.setdefault(sign, []).append(number)
+        if one not in self._kin:
+            signs = ((_OTHER_SIGN.get(kind, kind), text) for kind, text in _signs(self.keys[one]))
+            alike = {number for sign in signs for number in self._by_sign.get(sign, ())}
+            self._kin[one] = sorted(number for number in alike if self.same_keys(one, number))
+        return self._kin[one]
 
     def mask(self, proxy: str) -> npt.NDArray[np.bool_]:
         """The rows whose span comes from a proxy of this kind."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from traceviz import when
 from traceviz.analyze.beginnings import Start
+from traceviz.analyze.chains import Chains
 from traceviz.analyze.conditions import (
     OTHER_VALUES,
     TRAITS,
@@ -20,7 +21,7 @@ from traceviz.analyze.conditions import (
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import ends_of, sentence
-from traceviz.analyze.shapes import Failure, Shape, ShapeCount
+from traceviz.analyze.shapes import LONGEST_PATH, Failure, Shape, ShapeCount
 from traceviz.analyze.significance import chance_of_more
 from traceviz.documents import Concentration, ErrorsDocument, FailingHop
 
@@ -120,23 +121,24 @@ class Way(NamedTuple):
 
 
 def ways(resolved: Resolved) -> set[Way]:
-    """The ways at whose ends errors started."""
+    """The ways at whose ends errors started, no more than the first 64 nodes of each."""
     found: set[Way] = set()
     for shape in resolved.report.shapes:
-        for indices in starts(resolved, shape).values():
-            for index in indices:
-                found.add(_way(resolved, shape, index))
+        begins: list[Start | None] = []
+        callers: list[tuple[str, ...]] = []
+        for failure in shape:
+            caller = _name(resolved, failure)
+            if failure.above < 0:
+                down = tuple(resolved.names[party] for party in failure.path)
+            else:
+                down = callers[failure.above] + (() if caller is None else (caller,))
+            begins.append(failure.begins if failure.above < 0 else begins[failure.above])
+            callers.append(down[:LONGEST_PATH])
+        for places in starts(resolved, shape).values():
+            for place in places:
+                nodes = (*callers[place], resolved.names[shape[place].callee])
+                found.add(Way(begins[place], nodes[:LONGEST_PATH]))
     return found
-
-
-def _way(resolved: Resolved, shape: Shape, index: int) -> Way:
-    down = [resolved.names[shape[index].callee]]
-    while shape[index].above >= 0:
-        caller = _name(resolved, shape[index])
-        down += [] if caller is None else [caller]
-        index = shape[index].above
-    nodes = (*(resolved.names[party] for party in shape[index].path), *reversed(down))
-    return Way(shape[index].begins, nodes)
 
 
 def row_key(row: FailingHop) -> RowKey:
@@ -148,9 +150,10 @@ def row_key(row: FailingHop) -> RowKey:
 def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[RowKey, _Row]) -> None:
     """Find the starts in one shape and add them up, each row once a trace."""
     causes = [_causes(resolved, shape, failure) for failure in shape]
+    fate_of, chains = _fates(resolved, shape, causes), Chains(shape, resolved.names)
     for key, indices in _starts(resolved, shape, causes).items():
         row = rows.setdefault(key, _Row())
-        fates = [_fate(resolved, shape, causes, index) for index in indices]
+        fates = [fate_of[index] for index in indices]
         row.traces += count.count
         row.first_ns.append(min(count.periods[index][0] for index in indices))
         row.last_ns.append(max(count.periods[index][1] for index in indices))
@@ -161,7 +164,7 @@ def _add_shape(resolved: Resolved, shape: Shape, count: ShapeCount, rows: dict[R
                 row.callers[caller] += count.count
         for index in indices:
             _add_calls(resolved, row, shape[index], count.count)
-        row.chains[min(_chain(resolved, shape, index) for index in indices)] += count.count
+        row.chains[chains.first(indices)] += count.count
         if None in fates:
             row.failed_traces += count.count
             row.felt.update(count.examples)
@@ -180,11 +183,16 @@ def _causes(resolved: Resolved, shape: Shape, failure: Failure) -> bool:
     return above.fate == "retried" or makes_fail(with_it, resolved.answers[name])
 
 
-def _fate(resolved: Resolved, shape: Shape, causes: list[bool], index: int) -> str | None:
-    """None where the failure reached the user, else who absorbed it."""
-    while causes[index]:
-        index = shape[index].above
-    failure = shape[index]
+def _fates(resolved: Resolved, shape: Shape, causes: list[bool]) -> list[str | None]:
+    """For every failure None where it reached the user, else who absorbed it: what caused the failure above shares
+    the fate of that one."""
+    fates: list[str | None] = []
+    for failure, cause in zip(shape, causes, strict=True):
+        fates.append(fates[failure.above] if cause else _fate(resolved, failure))
+    return fates
+
+
+def _fate(resolved: Resolved, failure: Failure) -> str | None:
     if failure.fate == "retried":
         return "retry"
     if failure.above < 0 and failure.top != "absorbed":
@@ -216,18 +224,6 @@ def _add_calls(resolved: Resolved, row: _Row, failure: Failure, traces: int) -> 
         row.statuses[failure.status] += calls
     for flag in filter(None, failure.flags.split(",")):
         row.flags[flag] += calls
-
-
-def _chain(resolved: Resolved, shape: Shape, index: int) -> tuple[str, ...]:
-    """The nodes from the user to here."""
-    down: list[str] = []
-    while True:
-        down.append(resolved.names[shape[index].callee])
-        if shape[index].above < 0:
-            break
-        index = shape[index].above
-    names = [*(resolved.names[party] for party in shape[index].path), *reversed(down)]
-    return tuple(name for i, name in enumerate(names) if i == 0 or name != names[i - 1])
 
 
 def _document(resolved: Resolved, key: RowKey, row: _Row, total: int) -> FailingHop:

@@ -35,6 +35,7 @@ from traceviz.hops import Hops, hops
 from traceviz.notes import Notes, define
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
+from traceviz.spans import Rows
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -211,6 +212,11 @@ def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph
 @checked
 def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
     """The same of hops that are found already."""
+    return count_with_places(found, group_by=group_by, view=view)[0]
+
+
+def count_with_places(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> tuple[Report, Rows]:
+    """The same, and the place of every hop in the failure shape of its trace, -1 where it is in none."""
     forest = found.forest
     entered = entries(found)
     sides = grouped(found, group_by)
@@ -222,7 +228,7 @@ def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "grap
     failures = count_shapes(sides.hops, entered, notes)
     placed = ~forest.duplicate
     timed = spans.start_ns > 0
-    return Report(
+    result = Report(
         group_by=group_by,
         traces=len(spans.trace_ids),
         spans=int(placed.sum()),
@@ -241,7 +247,8 @@ def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "grap
         traits=count_traits(sides.hops, failures.started),
         contexts=count_contexts(sides, entered) if view == "tree" else None,
         notes=notes,
-    ).bounded()
+    )
+    return result.bounded(), failures.place
 
 
 def _merge_edges(mine: dict[EdgeKey, EdgeCounts], theirs: dict[EdgeKey, EdgeCounts]) -> None:

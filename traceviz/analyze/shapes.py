@@ -17,6 +17,7 @@ from traceviz import envoy
 from traceviz.analyze.beginnings import STARTS, Start, beginnings
 from traceviz.analyze.edges import flag_labels, status_labels
 from traceviz.analyze.entries import Entries
+from traceviz.analyze.holders import holders
 from traceviz.analyze.reasons import Reason, Signs, reason
 from traceviz.hops import Hops
 from traceviz.notes import Notes, define
@@ -122,7 +123,11 @@ def count_shapes(hops: Hops, entries: Entries, notes: Notes) -> Failures:
     chosen = np.union1d(np.flatnonzero(failed), above[above >= 0])
     started[np.setdiff1d(np.flatnonzero(failed), above)] = True
 
-    nodes = {hop: judge.failure(hop, bool(retried[hop]), bool(above[hop] >= 0), notes) for hop in chosen.tolist()}
+    holder = judge.holders(chosen.tolist())
+    nodes = {
+        hop: judge.failure(hop, holder.get(hop), bool(retried[hop]), bool(above[hop] >= 0), notes)
+        for hop in chosen.tolist()
+    }
     shapes: dict[Shape, ShapeCount] = {}
     borders = np.flatnonzero(np.diff(hops.trace[chosen])) + 1
     for group in np.split(chosen, borders):
@@ -186,7 +191,8 @@ def _linked(hops: Hops, failed: Bools, retried: Bools, judge: _Judge) -> Rows:
             # What failed after the caller had given up cannot have been the cause.
             gave_up = judge.reason(up).deadline and hops.client_ns[up] >= 0
             length = hops.client_ns[hop] if hops.client_ns[hop] >= 0 else hops.server_ns[hop]
-            if not (gave_up and start[hop] + length > start[up] + hops.client_ns[up] + SLACK_NS):
+            late = int(start[hop]) + int(length) > int(start[up]) + int(hops.client_ns[up]) + SLACK_NS
+            if not (gave_up and late):
                 above[hop] = up
         elif retried[up] and hops.entry_row[hop] >= 0 and hops.outcomes.failed[hops.entry_row[hop]]:
             above[hop] = up
@@ -204,9 +210,9 @@ class _Judge:
         self.statuses, self.status = status_labels(hops)
         self.flag_sets, self.flags = flag_labels(hops)
         self._tries = self._tries_of(failed)
-        order = np.argsort(hops.up, kind="stable")
-        self._children, self._ups = order, hops.up[order]
+        self._flags_of, self._error_types = self.spans.tag("flags"), self.spans.tag("error_type")
         self._reasons: dict[Signs, Reason] = {}
+        self._reason_of: dict[int, Reason] = {}
         # The nearest hop above that is not far from the top: of long ways both ends are climbed, and not the middle.
         deep = depths(hops.up)[0] > LONGEST_PATH // 2
         self._high = climb(np.where(deep, hops.up, np.arange(len(hops))))
@@ -224,14 +230,32 @@ class _Judge:
         return tries
 
     def _flags(self, row: int) -> frozenset[str]:
-        return envoy.read_flags(self.spans.texts[int(self.spans.tag("flags")[row])])
+        return envoy.read_flags(self.spans.texts[int(self._flags_of[row])])
 
     def reason(self, hop: int) -> Reason:
         """Why this hop failed, as if nothing beneath it had."""
-        signs = self._signs(hop)
-        if signs not in self._reasons:
-            self._reasons[signs] = reason(signs)
-        return self._reasons[signs]
+        known = self._reason_of.get(hop)
+        if known is None:
+            signs = self._signs(hop)
+            if signs not in self._reasons:
+                self._reasons[signs] = reason(signs)
+            known = self._reason_of[hop] = self._reasons[signs]
+        return known
+
+    def holders(self, chosen: list[int]) -> dict[int, int]:
+        """Who held the time of those that ran into a deadline: the hop whose callee did, by hop."""
+        hops = self.hops
+        late = np.array([hop for hop in chosen if self.reason(hop).deadline], np.int64)
+        if not len(late):
+            return {}
+        waited_for = np.where(hops.waited_for, hops.up, -1)
+        some = np.flatnonzero(np.isin(hops.trace, hops.trace[late]))
+        place = np.full(len(hops) + 1, -1, np.int64)
+        place[some] = np.arange(len(some))
+        length = np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)
+        begin = self.start[some]
+        held = holders(place[waited_for[some]], begin, begin + length[some], place[late])
+        return dict(zip(late.tolist(), some[held].tolist(), strict=True))
 
     def _signs(self, hop: int) -> Signs:
         hops, outcomes = self.hops, self.outcomes
@@ -240,7 +264,6 @@ class _Judge:
         callers = [head, *tries] if head >= 0 else []
         halves = [half] if half >= 0 else []
         spoke = callers + halves + self._around(hop)
-        types = self.spans.tag("error_type")
         return Signs(
             caller_flags=frozenset().union(*(self._flags(row) for row in callers)) - {"DI", "URX"},
             callee_flags=frozenset().union(*(self._flags(row) for row in halves)) - {"DI", "URX"},
@@ -248,7 +271,7 @@ class _Judge:
             callee_failed=half >= 0 and bool(outcomes.failed[half]),
             status=max((int(outcomes.status[row]) for row in callers + halves), default=-1),
             grpc=frozenset(int(outcomes.grpc[row]) for row in spoke) - {-1},
-            error_types=frozenset(self.spans.texts[int(types[row])] for row in spoke) - {""},
+            error_types=frozenset(self.spans.texts[int(self._error_types[row])] for row in spoke) - {""},
             gave_up=bool(hops.failed[hop] and 0 <= hops.client_ns[hop] < hops.server_ns[hop] - SLACK_NS),
             marked=head >= 0 and bool(self.spans.error[[head, *self._around(hop)]].any()),
             from_user=bool(self.entries.user_root[hop]) and (head < 0 or bool(self.entries.listener[hop])),
@@ -263,15 +286,16 @@ class _Judge:
         left = self.outcomes.status[head] == 0 or bool(self._flags(head) & {"DC", "DR"})
         return [outer] if left or not self.outcomes.failed[head] else []
 
-    def failure(self, hop: int, retried: bool, linked: bool, notes: Notes) -> Failure:
-        """The hop as a node of its trace's shape, without its place in it."""
+    def failure(self, hop: int, holder: int | None, retried: bool, linked: bool, notes: Notes) -> Failure:
+        """The hop as a node of its trace's shape, without its place in it. `holder` held its time, if it ran into a
+        deadline."""
         hops = self.hops
         why = self.reason(hop)
         caller = hops.parties[int(hops.caller[hop])] if hops.caller[hop] >= 0 else None
         callee = hops.parties[int(hops.callee[hop])]
         blame = {"caller": caller, "callee": callee, "nobody": None}[why.blame]
-        if why.deadline:
-            blame = hops.parties[int(hops.callee[self._holder(hop)])]
+        if holder is not None:
+            blame = hops.parties[int(hops.callee[holder])]
         top: Top = ""
         if not linked and not retried:
             top = "absorbed" if hops.up[hop] >= 0 else "user" if self.entries.user_root[hop] else "torn"
@@ -297,27 +321,6 @@ class _Judge:
         halves = {flag for flag in self.flag_sets[int(self.flags[hop])].split(",") if flag}
         tries = self._tries.get(int(self.hops.caller_row[hop]), ())
         return halves.union(*(self._flags(row) for row in tries))
-
-    def _holder(self, hop: int) -> int:
-        """Who held the time before the deadline: down into a child that covers more than half of its parent's."""
-        hops = self.hops
-        length = hops.client_ns[hop] if hops.client_ns[hop] >= 0 else hops.server_ns[hop]
-        deadline = int(self.start[hop] + length)
-        while True:
-            begun = int(self.start[hop])
-            best, covered = hop, (deadline - begun) // 2
-            for child in self._calls_beneath(hop):
-                duration = hops.client_ns[child] if hops.client_ns[child] >= 0 else hops.server_ns[child]
-                end = min(int(self.start[child] + duration), deadline)
-                if end - max(int(self.start[child]), begun) > covered:
-                    best, covered = child, end - max(int(self.start[child]), begun)
-            if best == hop:
-                return hop
-            hop = best
-
-    def _calls_beneath(self, hop: int) -> list[int]:
-        left, right = np.searchsorted(self._ups, hop, "left"), np.searchsorted(self._ups, hop, "right")
-        return [child for child in self._children[left:right].tolist() if self.hops.waited_for[child]]
 
     def _path(self, hop: int, notes: Notes) -> tuple[Party, ...]:
         """The callers from the entry down to this hop's."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -21,6 +22,7 @@ ALPHA = 0.05
 _LEAST = 1e-300
 
 
+@lru_cache(maxsize=4096)  # of a pair it is asked for with each of its failures
 def chance_of_more(a: int, b: int, c: int, d: int) -> float:
     """Fisher's exact test: the chance that the share a / (a + b) is at least this much above c / (c + d)."""
 

@@ -11,16 +11,14 @@ from traceviz import envoy
 from traceviz.analyze.blame import failing_hops, row_key, starts
 from traceviz.analyze.critical import Sections, critical_path
 from traceviz.analyze.edges import protocol_labels, status_labels
-from traceviz.analyze.entries import entries
 from traceviz.analyze.operations import operation_labels
-from traceviz.analyze.report import count_hops
+from traceviz.analyze.report import count_with_places
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.self_time import self_times
-from traceviz.analyze.shapes import count_shapes
 from traceviz.analyze.tree_calls import CallTree, call_tree, own_times, proofs, starts_ns, waited_on
 from traceviz.asked import Asked
 from traceviz.documents import FailingHop, TreeCall, TreeDocument, TreeSpan
-from traceviz.hops import Hops, hops
+from traceviz.hops import hops
 from traceviz.notes import Notes
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
@@ -56,13 +54,13 @@ _ROLES: dict[int, SpanRole] = {
 def tree_document(forest: Forest, asked: Asked, reading: Notes) -> TreeDocument:
     """The document of `traceviz tree -o json`, of a forest of one trace; `reading` was noted when it was read."""
     found = hops(forest)
-    counted = count_hops(found)
+    counted, places = count_with_places(found)
     counted.asked = asked
     counted.notes.merge(reading)
     resolved = Resolved(counted)
     failing = failing_hops(resolved)
     tree = call_tree(found)
-    broken = _broken(found, resolved, failing)
+    broken = _broken(places, resolved, failing)
     proving = proofs(tree)
     sections = critical_path(forest)
     begin_ns, end_ns = (int(instants[0]) for instants in extents(forest))
@@ -96,10 +94,10 @@ def extents(forest: Forest) -> tuple[Ints, Ints]:
     return first, last
 
 
-def _broken(found: Hops, resolved: Resolved, failing: list[FailingHop]) -> dict[int, FailingHop]:
-    """The hops at which an error started, each with the row of `traceviz errors` that it is counted in."""
+def _broken(places: Rows, resolved: Resolved, failing: list[FailingHop]) -> dict[int, FailingHop]:
+    """The hops at which an error started, each with the row of `traceviz errors` that it is counted in; `places` are
+    those of all hops in the failure shape."""
     rows = {row_key(row): row for row in failing}
-    places = count_shapes(found, entries(found), Notes()).place
     of_place = {
         place: rows[key]
         for shape in resolved.report.shapes  # of one trace there is one, or none

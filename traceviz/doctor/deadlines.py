@@ -12,7 +12,7 @@ from traceviz.analyze.reasons import TIMEOUT_ERROR, TIMEOUTS
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sketch import Sketch
 from traceviz.doctor.check import Found, describe
-from traceviz.doctor.tally import Tally, groups
+from traceviz.doctor.tally import Merged, Tally, groups, runs
 from traceviz.doctor.words import millis
 from traceviz.hops import Hops
 from traceviz.notes import define
@@ -75,7 +75,7 @@ class DeadlineCounts:
 
     def __init__(self) -> None:
         self._calls: Tally[tuple[Party, Party]] = Tally()
-        self._times: dict[tuple[Party, Party], _Times] = {}
+        self._times: Merged[tuple[Party, Party], _Times] = Merged(_Times)
 
     def count(self, hops: Hops) -> None:
         """Count a batch of whole traces."""
@@ -83,17 +83,21 @@ class DeadlineCounts:
         size = len(hops.parties)
         pairs = hops.caller * size + hops.callee
         seen = (hops.caller_row >= 0) & (hops.caller >= 0) & ~hops.asynchronous
-        for number in np.unique(pairs[late]).tolist():
-            of_pair = seen & (pairs == number)
-            some, others = of_pair & late, of_pair & ~hops.failed & (hops.callee_row >= 0)
-            key = hops.parties[number // size], hops.parties[number % size]
-            times = self._times.setdefault(key, _Times())
-            times.merge(
+        by_pair = np.flatnonzero(seen)
+        by_pair = by_pair[np.argsort(pairs[by_pair], kind="stable")]
+        for few in runs(pairs[by_pair]):
+            rows = by_pair[few]
+            some = rows[late[rows]]
+            if not len(some):
+                continue
+            others = rows[~late[rows] & ~hops.failed[rows] & (hops.callee_row[rows] >= 0)]
+            number = int(pairs[some[0]])
+            self._times[hops.parties[number // size], hops.parties[number % size]].merge(
                 _Times(
                     Sketch(hops.client_ns[some]),
                     Sketch(hops.server_ns[some]),
                     Sketch(hops.server_ns[others]),
-                    int((some & cut).sum()),
+                    int(cut[some].sum()),
                 )
             )
         for chosen, is_late in ((np.flatnonzero(seen), False), (np.flatnonzero(late), True)):
@@ -107,16 +111,13 @@ class DeadlineCounts:
     def merge(self, other: DeadlineCounts) -> DeadlineCounts:
         """Add what was counted of other traces."""
         self._calls.merge(other._calls)
-        for key, times in other._times.items():
-            self._times.setdefault(key, _Times()).merge(times)
+        self._times.merge(other._times)
         return self
 
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """Callers with a deadline that is too short."""
         names = resolved.names
-        times: dict[tuple[str, str], _Times] = {}
-        for pair, some in self._times.items():
-            times.setdefault((names[pair[0]], names[pair[1]]), _Times()).merge(some)
+        times = self._times.under(lambda pair: (names[pair[0]], names[pair[1]]))
         met = self._calls.under(lambda pair: (names[pair[0]], names[pair[1]])).met()
         for (caller, callee), cases in sorted(met):
             if cases.count >= FEWEST and cases.count >= HABIT * cases.of:

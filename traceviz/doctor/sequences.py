@@ -11,7 +11,7 @@ from traceviz.analyze.operations import operation_labels
 from traceviz.analyze.resolved import Resolved
 from traceviz.doctor.check import Found, describe
 from traceviz.doctor.siblings import Siblings, siblings
-from traceviz.doctor.tally import Tally
+from traceviz.doctor.tally import Merged, Tally
 from traceviz.doctor.words import millis
 from traceviz.hops import Hops
 from traceviz.notes import define
@@ -100,7 +100,7 @@ class RepeatCounts:
 
     def __init__(self) -> None:
         self._requests: Tally[_Pair] = Tally()
-        self._rows: dict[_Pair, _Row] = {}
+        self._rows: Merged[_Pair, _Row] = Merged(_Row)
 
     def count(self, hops: Hops) -> None:
         """Count a batch of whole traces."""
@@ -133,21 +133,18 @@ class RepeatCounts:
         pair = hops.parties[hops.caller[hop]], hops.parties[hops.callee[hop]]
         self._requests[pair].add(1, examples=[spans.trace_ids[spans.trace[under]]])
         row = _Row(length, operation, taken, max(int(spans.duration_ns[under]), taken))
-        self._rows.setdefault(pair, _Row()).merge(row)
+        self._rows[pair].merge(row)
 
     def merge(self, other: RepeatCounts) -> RepeatCounts:
         """Add what was counted of other traces."""
         self._requests.merge(other._requests)
-        for pair, row in other._rows.items():
-            self._rows.setdefault(pair, _Row()).merge(row)
+        self._rows.merge(other._rows)
         return self
 
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """Callers with rows of similar calls."""
         names = resolved.names
-        rows: dict[tuple[str, str], _Row] = {}
-        for pair, row in self._rows.items():
-            rows.setdefault((names[pair[0]], names[pair[1]]), _Row()).merge(row)
+        rows = self._rows.under(lambda one: (names[one[0]], names[one[1]]))
         for (caller, callee), cases in sorted(self._requests.under(lambda one: (names[one[0]], names[one[1]])).met()):
             row = rows[caller, callee]
             share = row.taken_ns / max(row.of_ns, 1)

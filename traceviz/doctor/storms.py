@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from traceviz.analyze.operations import operation_labels
 from traceviz.analyze.resolved import Resolved
 from traceviz.doctor.check import RARE, Found, describe
 from traceviz.doctor.siblings import siblings
-from traceviz.doctor.tally import Tally, groups
+from traceviz.doctor.tally import Merged, Tally, groups, runs
 from traceviz.hops import Hops
 from traceviz.notes import define
 from traceviz.parties import Party
@@ -46,9 +47,21 @@ describe(
 )
 
 _Pair = tuple[Party, Party]
-#: Attempts of one call that a chain makes, and who tried how often to reach whom, the first one first.
-_Chain = tuple[int, tuple[tuple[Party, int, Party], ...]]
+#: Who tried how often to reach whom, the first one first.
+_Way = tuple[tuple[Party, int, Party], ...]
 _LONGEST = 16
+
+
+@dataclass(slots=True)
+class _Worst:
+    """The chain that makes most attempts of one call, and how many."""
+
+    attempts: int = 0
+    way: _Way = ()
+
+    def merge(self, other: _Worst) -> None:
+        """Keep the worse one."""
+        self.attempts, self.way = max((self.attempts, self.way), (other.attempts, other.way))
 
 
 class StormCounts:
@@ -56,7 +69,7 @@ class StormCounts:
 
     def __init__(self) -> None:
         self._calls: Tally[_Pair] = Tally()
-        self._worst: dict[_Pair, _Chain] = {}
+        self._worst: Merged[_Pair, _Worst] = Merged(_Worst)
 
     def count(self, hops: Hops) -> None:
         """Count a batch of whole traces."""
@@ -73,28 +86,27 @@ class StormCounts:
         for group in groups(hops.forest, hops.row[stormy], pairs[stormy]) if len(stormy) else ():
             pair = hops.parties[group.number // size], hops.parties[group.number % size]
             self._calls[pair].add(group.size, examples=group.examples)
-            members = stormy[pairs[stormy] == group.number]
+        stormy = stormy[np.argsort(pairs[stormy], kind="stable")]
+        for few in runs(pairs[stormy]):
+            members = stormy[few]
             worst = members[product[members] == product[members].max()]
-            chain = max(_chain(hops, tries, hop) for hop in worst[:_LONGEST].tolist())
-            self._keep(pair, (int(product[worst[0]]), chain))
+            way = max(_way(hops, tries, hop) for hop in worst[:_LONGEST].tolist())
+            pair = hops.parties[hops.caller[members[0]]], hops.parties[hops.callee[members[0]]]
+            self._worst[pair].merge(_Worst(int(product[worst[0]]), way))
 
     def merge(self, other: StormCounts) -> StormCounts:
         """Add what was counted of other traces."""
         self._calls.merge(other._calls)
-        for pair, chain in other._worst.items():
-            self._keep(pair, chain)
+        self._worst.merge(other._worst)
         return self
 
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """The edges with retries of retries."""
         names = resolved.names
-        worst: dict[tuple[str, str], _Chain] = {}
-        for pair, chain in self._worst.items():
-            ends = names[pair[0]], names[pair[1]]
-            worst[ends] = max(worst.get(ends, chain), chain)
+        worst = self._worst.under(lambda one: (names[one[0]], names[one[1]]))
         for (caller, callee), cases in sorted(self._calls.under(lambda one: (names[one[0]], names[one[1]])).met()):
-            attempts, way = worst[caller, callee]
-            tried = [f"{names[one]} (×{number})" for one, number, _ in way]
+            most = worst[caller, callee]
+            tried = [f"{names[one]} (×{number})" for one, number, _ in most.way]
             yield Found(
                 code=RETRY_STORM,
                 level="problem" if cases.count >= RARE * cases.of else "fact",
@@ -104,11 +116,8 @@ class StormCounts:
                 share=cases.share,
                 proof="certain",
                 examples=cases.examples,
-                values={"chain": " → ".join([*tried, callee]), "worst": f"{attempts:,}"},
+                values={"chain": " → ".join([*tried, callee]), "worst": f"{most.attempts:,}"},
             )
-
-    def _keep(self, pair: _Pair, chain: _Chain) -> None:
-        self._worst[pair] = max(self._worst.get(pair, chain), chain)
 
 
 def _tries(hops: Hops) -> Ints:
@@ -140,7 +149,7 @@ def _multiplied(tries: Ints, up: Ints) -> tuple[Ints, Ints]:
     return np.array(product, np.int64), np.array(levels, np.int64)
 
 
-def _chain(hops: Hops, tries: Ints, hop: int) -> tuple[tuple[Party, int, Party], ...]:
+def _way(hops: Hops, tries: Ints, hop: int) -> _Way:
     """Who retried above a hop and at it, the last so many."""
     found: list[tuple[Party, int, Party]] = []
     while hop >= 0 and len(found) < _LONGEST:

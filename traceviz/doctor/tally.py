@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,16 @@ from traceviz.spans import Bools, Rows
 
 Key = TypeVar("Key", bound=Hashable)
 Other = TypeVar("Other", bound=Hashable)
+
+
+class Mergeable(Protocol):
+    """What adds up."""
+
+    def merge(self, other: Any) -> None:
+        """Add another one of the kind."""
+
+
+Value = TypeVar("Value", bound=Mergeable)
 
 
 class Group(NamedTuple):
@@ -47,37 +57,58 @@ class Cases:
         self.of += of
         self.examples = tuple(sorted({*self.examples, *examples})[:EXAMPLES])
 
+    def merge(self, other: Cases) -> None:
+        """Add other cases."""
+        self.add(other.count, other.of, other.examples)
 
-class Tally(Generic[Key]):
-    """Cases by key. `merge` is associative and commutative, an empty tally its identity."""
+
+class Merged(Generic[Key, Value]):
+    """Values by key, an empty one for a key that has none. `merge` is associative and commutative where that of the
+    values is, and without keys it is the identity."""
+
+    def __init__(self, empty: Callable[[], Value]) -> None:
+        self._empty = empty
+        self._values: dict[Key, Value] = {}
+
+    def __getitem__(self, key: Key) -> Value:
+        """The value of a key, to add to."""
+        if key not in self._values:
+            self._values[key] = self._empty()
+        return self._values[key]
+
+    def merge(self, other: Merged[Key, Value]) -> None:
+        """Add the values of another one, key by key."""
+        for key, value in other._values.items():
+            self[key].merge(value)
+
+    def under(self, name: Callable[[Key], Other]) -> Merged[Other, Value]:
+        """The same under other keys, as parties have one name; where several get one, their values are added up."""
+        renamed: Merged[Other, Value] = Merged(self._empty)
+        for key, value in self._values.items():
+            renamed[name(key)].merge(value)
+        return renamed
+
+
+class Tally(Merged[Key, Cases]):
+    """Cases by key."""
 
     def __init__(self) -> None:
-        self._cases: dict[Key, Cases] = {}
-
-    def __getitem__(self, key: Key) -> Cases:
-        """The cases of a key, to add to."""
-        return self._cases.setdefault(key, Cases())
-
-    def merge(self, other: Tally[Key]) -> None:
-        """Add the cases of another tally."""
-        for key, cases in other._cases.items():
-            self[key].add(cases.count, cases.of, cases.examples)
+        super().__init__(Cases)
 
     def met(self) -> Iterator[tuple[Key, Cases]]:
         """The keys of which there is a case, with their cases."""
-        return ((key, cases) for key, cases in self._cases.items() if cases.count)
+        return ((key, cases) for key, cases in self._values.items() if cases.count)
 
     def under(self, name: Callable[[Key], Other]) -> Tally[Other]:
         """The same under other keys, as parties have one name; where several get one, their cases are added up."""
         renamed: Tally[Other] = Tally()
-        for key, cases in self._cases.items():
-            renamed[name(key)].add(cases.count, cases.of, cases.examples)
+        renamed._values = super().under(name)._values
         return renamed
 
     def total(self) -> Cases:
         """All cases together."""
         whole = Cases()
-        for cases in self._cases.values():
+        for cases in self._values.values():
             whole.add(cases.count, cases.of, cases.examples)
         return whole
 
@@ -86,7 +117,7 @@ def groups(forest: Forest, rows: Rows, numbers: Rows) -> Iterator[Group]:
     """Rows of the forest by their number, the smallest number first."""
     trace = forest.spans.trace[rows]
     order = np.lexsort((trace, numbers))
-    for few in _runs(numbers[order]):
+    for few in runs(numbers[order]):
         chosen = order[few]
         traces = np.unique(trace[chosen])[:EXAMPLES]
         examples = tuple(forest.spans.trace_ids[i] for i in traces.tolist())
@@ -105,7 +136,7 @@ def workload_sizes(hops: Hops, chosen: Bools) -> Iterator[tuple[int, int]]:
     return ((number, int(sizes[number])) for number in np.flatnonzero(sizes).tolist())
 
 
-def _runs(numbers: Rows) -> list[slice]:
+def runs(numbers: Rows) -> list[slice]:
     """The runs of equal numbers."""
     if not len(numbers):
         return []

@@ -23,7 +23,7 @@ from traceviz.documents import (
     TreeCall,
     TreeSpan,
 )
-from traceviz.render.words import count, keys, name, share, shorten
+from traceviz.render.words import columns_of, count, keys, name, share, shorten
 from traceviz.rows import Fields, Row, value
 
 GAP = "  "
@@ -194,7 +194,7 @@ def lay_out(
     room = width - led
     cells = [[column.text(row) for row in rows] for column in columns]
     wanted = [
-        min(max(map(cell_len, (column.title, *texts))), width) for column, texts in zip(columns, cells, strict=True)
+        min(max(map(columns_of, (column.title, *texts))), width) for column, texts in zip(columns, cells, strict=True)
     ]
     shown = list(range(len(columns)))
     if sum(wanted) + len(GAP) * (len(columns) - 1) > room:

@@ -48,14 +48,15 @@ def shorten(text: str, cells: int) -> str:
     A character counts at least one column, so that ten thousand combining marks are cut as well.
     """
     cells = max(cells, 1)
-    if len(text) <= cells and _width(text) <= cells:
+    if len(text) <= cells and columns_of(text) <= cells:
         return text
     head = _fit(text[:cells], cells // 2)
-    tail = _fit(text[: -cells - 1 : -1], cells - 1 - _width(head))[::-1]
+    tail = _fit(text[: -cells - 1 : -1], cells - 1 - columns_of(head))[::-1]
     return f"{head}…{tail}"
 
 
-def _width(text: str) -> int:
+def columns_of(text: str) -> int:
+    """The columns of a terminal that `shorten` counts for a text."""
     return len(text) if text.isascii() else sum(max(1, cell_len(character)) for character in text)
 
 

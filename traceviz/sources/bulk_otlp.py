@@ -27,7 +27,7 @@ class _Span(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _Scope(msgspec.Struct, gc=False):
-    spans: list[_Span] = []
+    spans: list[_Span]  # where there are none, the other reader says whether they are called otherwise
 
 
 class _ResourceSpans(msgspec.Struct, gc=False, rename="camel"):

@@ -78,7 +78,7 @@ class Log(msgspec.Struct, gc=False):
 
 
 class Trace(msgspec.Struct, gc=False, rename={"trace_id": "traceID"}):
-    spans: list[Span] | None = None
+    spans: list[Span] | msgspec.UnsetType | None = msgspec.UNSET
     processes: dict[str, Process] | None = None
     trace_id: str | None = None
 
@@ -94,12 +94,16 @@ def read(data: bytes, where: str, builder: SpansBuilder) -> None:
     """Add the spans of one trace. `where` is the file and the path of it, for messages.
 
     A trace that does not decode is taken apart, and only those spans that do not decode by themselves, or whose
-    process does not, are left out, each with a note. Never raises for what the bytes say.
+    process does not, are left out, each with a note. A list of no spans is an empty trace; where there is no list they
+    are called otherwise, and a note says so. Never raises for what the bytes say.
     """
     try:
         trace = _TRACE.decode(data)
     except UNDECODABLE as error:
         _take_apart(data, where, builder, error)
+        return
+    if trace.spans is msgspec.UNSET:
+        note_unreadable(builder, where, f"expected a trace with spans, got {scan.shown(data)}")
         return
     rows = _Rows(builder, trace.trace_id, trace.processes or {})
     for index, span in enumerate(trace.spans or ()):

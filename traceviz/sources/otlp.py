@@ -99,6 +99,8 @@ _SPAN = msgspec.json.Decoder(Span)
 _EVENT = msgspec.json.Decoder(Event)
 
 _SCOPES = ("scopeSpans", "instrumentationLibrarySpans")
+#: What else there is of a resource's spans and of a scope's.
+_BESIDE_SPANS = frozenset({"resource", "scope", "instrumentationLibrary", "schemaUrl"})
 
 
 def read(data: bytes, where: str, builder: SpansBuilder) -> None:
@@ -113,6 +115,7 @@ def read(data: bytes, where: str, builder: SpansBuilder) -> None:
     except UNDECODABLE as error:
         _take_apart(data, where, builder, error)
         return
+    _note_other_names(data, where, builder, parts)
     rows = _Rows(builder, parts.resource)
     for name, scopes in zip(_SCOPES, (parts.scope_spans, parts.instrumentation_library_spans), strict=True):
         for number, scope in enumerate(scopes or ()):
@@ -122,6 +125,25 @@ def read(data: bytes, where: str, builder: SpansBuilder) -> None:
                 except Unreadable as error:
                     path = f"{where}.{name}[{number}].spans[{index}]{error.path}"
                     note_unreadable(builder, path, str(error))
+
+
+def _note_other_names(data: bytes, where: str, builder: SpansBuilder, parts: ResourceSpans) -> None:
+    """Say where there are no spans because they are called otherwise: an empty list may be left out, and nothing else
+    is then in its place."""
+    scopes = (parts.scope_spans or []) + (parts.instrumentation_library_spans or [])
+    if scopes and all(scope.spans is not None for scope in scopes):
+        return
+    found: list[tuple[str, bytes, tuple[str, ...]]] = [] if scopes else [("", data, _SCOPES)]
+    members = ((key, data[start:end]) for key, start, end in scan.members(data, 0))
+    for name, listed in ((key, value) for key, value in members if key in _SCOPES):
+        pieces = (listed[start:end] for start, end in scan.elements_if_list(listed))
+        found += [(f".{name}[{number}]", piece, ("spans",)) for number, piece in enumerate(pieces)]
+    some_are_read = any(scope.spans for scope in scopes)
+    for path, piece, wanted in found:
+        keys = {key for key, _, _ in scan.members_if_object(piece)}
+        if not keys.intersection(wanted) and keys - _BESIDE_SPANS:
+            example = f"{where}{path}: expected {wanted[0]}, got {scan.shown(piece)}"
+            builder.notes.add(UNREADABLE_VALUE if some_are_read else UNREADABLE_RECORD, 1, [example])
 
 
 def _take_apart(data: bytes, where: str, builder: SpansBuilder, error: Exception) -> None:
