@@ -21,6 +21,8 @@ from traceviz.analyze.narrow import narrow
 from traceviz.analyze.report import Report
 from traceviz.demo import serve_recording
 from traceviz.documents import (
+    BaselineDocument,
+    Cause,
     Context,
     Counts,
     Distribution,
@@ -34,11 +36,15 @@ from traceviz.documents import (
     Node,
     Operation,
     OperationsDocument,
+    PathShare,
     Service,
     ServicesDocument,
+    SlowDocument,
+    SlowHop,
     TreeCall,
     TreeDocument,
     TreeSpan,
+    WhyDocument,
 )
 from traceviz.notes import NoteDocument
 from traceviz.render import render
@@ -56,6 +62,12 @@ Place = tuple[str | int, ...]
 def written(document: Any) -> Any:
     """The document as a reader of its JSON has it."""
     return json.loads(str(render(document, "json")))
+
+
+def compared(path: str, before: str | None = None) -> list[Any]:
+    """What `slow`, `why` and `errors` say of the traces of a file, against those of another one."""
+    from_file = ["--baseline", before] if before else []
+    return [called(command, path, *from_file, "-o", "json").json() for command in ("slow", "why", "errors")]
 
 
 def check(report: Report) -> None:
@@ -77,6 +89,20 @@ def test_documents_of_other_data_are_as_the_schemas_say(path: Path) -> None:
 @pytest.mark.parametrize("case", REPORTS)
 def test_documents_of_odd_traces_are_as_the_schemas_say(case: str) -> None:
     check(REPORTS[case]())
+
+
+@pytest.mark.parametrize("case", ["delay", "timeout", "none", "retries_spawned", "lost_headers"])
+def test_what_takes_a_baseline_is_as_the_schemas_say(case: str) -> None:
+    path, healthy = (str(DATA / "mesh" / name / "v3/traces.json.gz") for name in (case, "none"))
+    for document in (*compared(path), *compared(path, healthy), *compared(path, path)):
+        assert faults(document) == []
+
+
+def test_who_stopped_calling_is_as_the_schemas_say() -> None:
+    case = DATA / "nezha/OB-2022-08-23T121021-frontend-return"
+    *_, errors_found = compared(str(case / "faulty.json.gz"), str(case / "normal.json.gz"))
+    assert [row["reason"] for row in errors_found["failing_hops"]] == ["stopped-calling"]
+    assert faults(errors_found) == []
 
 
 def test_the_other_data_is_there() -> None:
@@ -110,7 +136,7 @@ def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None
 
 COMMANDS = ("graph", "errors", "services", "operations")
 #: `tree` needs to be told which trace.
-SCHEMAS = (*COMMANDS, "tree", "doctor")
+SCHEMAS = (*COMMANDS, "tree", "doctor", "slow", "why")
 #: What may be null, by CONTRACT.
 NULLABLE = {
     *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to", "seen"),
@@ -119,6 +145,10 @@ NULLABLE = {
     *("edges.calls_per_s", "edges.client_ms", "edges.server_ms", "edges.gap_ms", "edges.protocol"),
     *("failing_hops.caller", "failing_hops.blame", "failing_hops.explains", "failing_hops.score"),
     *("findings.service", "findings.share"),
+    *("baseline", "requests_ms", "slow_hops.caller", "slow_hops.explains", "slow_hops.slower_share"),
+    *("slow_hops.self_ms", "slow_hops.baseline_ms", "causes.caller"),
+    *("slow_hops.calls_per_request", "slow_hops.baseline_calls_per_request"),
+    *("baseline.window.from", "baseline.window.to"),
 }
 #: Where a list may be made without any trace, also what was read.
 NULLABLE_IN_LISTS = {
@@ -161,7 +191,39 @@ def whole() -> tuple[Json, ...]:
         "operations": [{"service": "a.default", "name": "GET /", "kind": "server"}],
     }
     examined = head | {"schema": "traceviz/doctor/1", "findings": [one_finding()]}
-    return small(pictured), ranked, known, done, head | one_trace(), examined
+    compared = head | {"baseline": one_baseline()}
+    slowed = compared | {"schema": "traceviz/slow/1", "requests_ms": TIMES, **one_slow_hop()}
+    blamed = compared | {"schema": "traceviz/why/1", "causes": [one_cause()]}
+    return small(pictured), ranked, known, done, head | one_trace(), examined, slowed, blamed
+
+
+TIMES = {"count": 2, "mean": 1.5, "p50": 1.0, "p90": 2.0, "p95": 2.0, "p99": 2.0, "max": 2.0}
+
+
+def one_baseline() -> Json:
+    instants = {"from": "2026-11-23T00:00:00.000000Z", "to": "2026-11-23T00:10:00.000000Z"}
+    return {"source": ["healthy.json"], "window": instants, "traces": 100, "own": False}
+
+
+def one_slow_hop() -> Json:
+    """What a list of slow hops has beside its head, everything in it known."""
+    hop = {"rank": 1, "caller": "front", "callee": "cart", "callers": {"front": 3}, "where": "callee", "reason": "slow"}
+    hop |= {"blame": "cart", "share": 0.5, "explains": 0.9, "slower_share": 0.8, "self_ms": TIMES, "baseline_ms": TIMES}
+    hop |= {"calls_per_request": 1.5, "baseline_calls_per_request": 1.0, "traces": 3}
+    hop |= {
+        "concentrated_in": {"version": {"value": "v2", "share": 0.9}},
+        "text": "cart itself.",
+        "examples": ["0" * 32],
+    }
+    hop |= {"links": ["http://localhost:16686/trace/1"]}
+    path = {"service": "cart", "operation": "GET /", "share": 1.0, "mean_ms": 2.5, "traces": 3}
+    return {"slow_hops": [hop], "critical_path": [path]}
+
+
+def one_cause() -> Json:
+    cause = {"rank": 1, "service": "cart", "caller": "front", "kind": "latency", "reason": "slow", "score": 0.9}
+    cause |= {"text": "cart is slow.", "evidence": ["cart is slow."], "examples": ["0" * 32]}
+    return cause | {"links": ["http://localhost:16686/trace/1"]}
 
 
 def one_finding() -> Json:
@@ -302,6 +364,12 @@ def test_schemas_and_types_name_the_same_fields() -> None:
         "failing hop": (FailingHop, schemas["errors"]["$defs"]["failing_hop"]),
         "doctor": (DoctorDocument, schemas["doctor"]),
         "finding": (Finding, schemas["doctor"]["$defs"]["finding"]),
+        "slow": (SlowDocument, schemas["slow"]),
+        "slow hop": (SlowHop, schemas["slow"]["$defs"]["slow_hop"]),
+        "path share": (PathShare, schemas["slow"]["$defs"]["path_share"]),
+        "baseline": (BaselineDocument, schemas["slow"]["$defs"]["baseline"]),
+        "why": (WhyDocument, schemas["why"]),
+        "cause": (Cause, schemas["why"]["$defs"]["cause"]),
         "services": (ServicesDocument, schemas["services"]),
         "operations": (OperationsDocument, schemas["operations"]),
         "counts of a list": (ListingCounts, schemas["operations"]["properties"]["counts"]),
