@@ -375,7 +375,7 @@ def test_explain_tells_of_one_code_and_of_all() -> None:
     assert "limit-hit" in overview.text
     unknown = called("explain", "fault-injectd")
     assert unknown.code == 2
-    assert "Did you mean fault-injected?" in unknown.err
+    assert "Did you mean fault-injected" in unknown.err
 
 
 def test_the_demo_shows_the_commands_that_it_runs(tmp_path: Path) -> None:

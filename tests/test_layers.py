@@ -18,6 +18,8 @@ ORDER = (
     *(
         "analyze",
         "doctor",
+        "slow",
+        "why",
         "render",
         "selection",
         "between",

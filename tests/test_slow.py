@@ -1,0 +1,405 @@
+"""`traceviz slow`: whose every moment is that users waited, what changed since, and what the rows say of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builder import Row, attempt, forest, gateway, in_trace, inbound, outbound, span, spans
+from tests.conftest import CASES, MESH, SHARED
+from tests.test_laws import many, torn_meshes
+from traceviz.analyze.entries import entries
+from traceviz.analyze.report import Report
+from traceviz.documents import SlowDocument, SlowHop
+from traceviz.hops import hops
+from traceviz.library import load
+from traceviz.reconstruct import Forest, reconstruct
+from traceviz.slow import reasons
+from traceviz.slow.counts import OTHERS, SlowCounts
+from traceviz.slow.document import Baseline, slow_document
+from traceviz.slow.places import SIGNS, WHERES, places
+
+OTEL = SHARED / "data" / "otel"
+
+
+def waited(*rows: Row) -> dict[tuple[str | None, str, str, str], float]:
+    """ms that users waited, by caller, callee, where and sign."""
+    tree = forest(*rows)
+    found = hops(tree)
+    where = places(found, entries(found))
+    result: dict[tuple[str | None, str, str, str], float] = {}
+    names = [party.service.removesuffix(".default") for party in found.parties]
+    columns = (where.caller, where.callee, where.where, where.sign, where.length_ns)
+    for caller, callee, place, sign, length in zip(*(column.tolist() for column in columns), strict=True):
+        key = (names[caller] if caller >= 0 else None, names[callee], WHERES[place], SIGNS[sign])
+        result[key] = result.get(key, 0.0) + length / 1e6
+    return result
+
+
+def counted(tree: Forest) -> tuple[Report, SlowCounts]:
+    counts = SlowCounts()
+    report = counts.count(tree)
+    counts.self_check()
+    return report, counts
+
+
+def slow(rows: Iterable[Row], before: Iterable[Row] | None = None) -> SlowDocument:
+    baseline = None if before is None else Baseline(*counted(reconstruct(spans(before))))
+    return slow_document(*counted(reconstruct(spans(rows))), baseline)
+
+
+def first(document: SlowDocument) -> SlowHop:
+    return document["slow_hops"][0]
+
+
+# Places, moment by moment
+
+
+def test_the_time_between_the_halves_is_the_networks_and_the_callees_half_is_its_own() -> None:
+    """
+    gateway ├───────────────────┤        0 – 20
+    app       ├───────────────┤          2 – 18
+    gateway→app: 4 ms on the way, app: 16 ms
+    """
+    assert waited(gateway("g", "app", ms=20), inbound("a", "g", "app", start=2, ms=16)) == {
+        ("istio-ingress", "app", "network", ""): 4,
+        ("istio-ingress", "app", "callee", ""): 16,
+    }
+
+
+def test_a_callee_that_reported_no_half_has_all_the_time_of_its_call() -> None:
+    """
+    app     ├───────────────┤            0 – 20
+    app→db      ├──────┤                 4 – 12, db reports nothing
+    """
+    rows = (
+        span("a", service="app", kind="server", ms=20),
+        span("d", "a", service="app", kind="client", start=4, ms=8, db_system="redis"),
+    )
+    assert waited(*rows) == {(None, "app", "callee", ""): 12, ("app", "redis", "callee", ""): 8}
+
+
+def test_outside_of_its_attempts_the_time_is_the_callers_proxys() -> None:
+    """
+    app's proxy  ├──────────────────┤    0 – 20
+    attempt          ├──────────┤        4 – 16
+    db                 ├──────┤          6 – 14
+    """
+    rows = (
+        gateway("g", "app", ms=22),
+        inbound("i", "g", "app", ms=22),
+        outbound("o", "i", "app", "db", ms=20),
+        attempt("t", "o", "app", "db", start=4, ms=12),
+        inbound("d", "t", "db", start=6, ms=8),
+    )
+    assert waited(*rows) == {
+        ("istio-ingress", "app", "callee", ""): 2,
+        ("app", "db", "caller-proxy", ""): 8,
+        ("app", "db", "network", ""): 4,
+        ("app", "db", "callee", ""): 8,
+    }
+
+
+def test_between_a_callees_proxy_and_its_program_the_time_is_the_proxys() -> None:
+    """
+    app's proxy   ├────────────────┤     0 – 20
+    app's program    ├──────────┤        3 – 15
+    """
+    rows = (
+        gateway("g", "app", ms=20),
+        inbound("i", "g", "app", ms=20),
+        span("p", "i", service="app", kind="server", start=3, ms=12),
+    )
+    found = waited(*rows)
+    assert found["istio-ingress", "app", "callee-proxy", ""] == 8
+    assert sum(time for (_, _, where, _), time in found.items() if where == "callee") == 12
+
+
+def test_an_injected_delay_is_the_proxys_that_carries_the_flag() -> None:
+    rows = (
+        gateway("g", "app", ms=230),
+        inbound("i", "g", "app", ms=230),
+        outbound("o", "i", "app", "db", start=5, ms=220, flags="DI"),
+        inbound("d", "o", "db", start=210, ms=10),
+    )
+    found = waited(*rows)
+    assert found["app", "db", "caller-proxy", "delay-injected"] == 210
+    assert found["app", "db", "callee", ""] == 10
+
+
+def test_a_delay_before_an_attempt_is_told_from_the_way_of_the_attempt() -> None:
+    rows = (
+        gateway("g", "app", ms=230),
+        inbound("i", "g", "app", ms=230),
+        outbound("o", "i", "app", "db", start=5, ms=220, flags="DI"),
+        attempt("t", "o", "app", "db", start=205, ms=18),
+        inbound("d", "t", "db", start=208, ms=10),
+    )
+    found = waited(*rows)
+    assert found["app", "db", "caller-proxy", "delay-injected"] == 202
+    assert found["app", "db", "network", ""] == 8
+
+
+def test_up_to_a_deadline_users_wait_for_what_was_still_running_beneath() -> None:
+    """
+    app→db  ├──────────────────╳           5 – 205, gives up (UT)
+    db      ├──────────────────╳ DC
+    db→disk    ├─────────────────────┤     20 – 300, goes on
+    """
+    rows = (
+        gateway("g", "app", ms=210, status="504"),
+        inbound("i", "g", "app", ms=210, status="504"),
+        outbound("o", "i", "app", "db", start=5, ms=200, status="504", flags="UT"),
+        inbound("d", "o", "db", start=5, ms=200, status="0", flags="DC"),
+        outbound("e", "d", "db", "disk", start=20, ms=280),
+        inbound("f", "e", "disk", start=20, ms=280),
+    )
+    found = waited(*rows)
+    assert found["db", "disk", "callee", "waits-for-timeout"] == 185
+    assert found["app", "db", "callee", ""] == 15
+
+
+def test_where_nobody_answered_the_deadline_was_waited_for_the_callee() -> None:
+    rows = (
+        gateway("g", "app", ms=210, status="504"),
+        inbound("i", "g", "app", ms=210, status="504"),
+        outbound("o", "i", "app", "db", start=5, ms=200, status="504", flags="UT"),
+    )
+    assert waited(*rows)["app", "db", "callee", "waits-for-timeout"] == 200
+
+
+def test_what_comes_out_of_a_queue_and_what_is_torn_off_was_no_users_wait() -> None:
+    torn = [outbound("o", "", "app", "db", ms=50), inbound("d", "o", "db", ms=40)]
+    taken = [span("c", service="mailer", kind="consumer", ms=70, queue="orders", queue_system="kafka")]
+    user = [span("u", service="web", kind="server", ms=10)]
+    rows = [*in_trace("x", *torn), *in_trace("y", *taken), *in_trace("z", *user)]
+    assert waited(*rows) == {(None, "web", "callee", ""): 10}
+
+
+def test_where_no_user_is_in_a_trace_what_a_program_does_by_itself_counts() -> None:
+    rows = (
+        span("j", service="cron", operation="nightly", ms=30),
+        span("c", "j", service="cron", kind="client", start=5, ms=20),
+        span("s", "c", service="app", kind="server", start=6, ms=18),
+    )
+    assert waited(*rows) == {
+        (None, "cron", "callee", ""): 10,
+        ("cron", "app", "network", ""): 2,
+        ("cron", "app", "callee", ""): 18,
+    }
+
+
+# Laws
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_shares_of_recorded_meshes_add_up_to_the_time_that_users_waited(case: str) -> None:
+    report, counts = counted(load(str(MESH / case / "v1" / "traces.json.gz")))
+    document = slow_document(report, counts)
+    assert sum(row["share"] for row in document["slow_hops"]) == pytest.approx(1, abs=1e-4)
+    assert sum(row["share"] for row in document["critical_path"]) == pytest.approx(1, abs=1e-6)
+    assert [row["rank"] for row in document["slow_hops"]] == list(range(1, len(document["slow_hops"]) + 1))
+
+
+@given(many | torn_meshes())
+def test_no_moment_is_lost_or_counted_twice_in_any_trace(rows: list[Row]) -> None:
+    tree = reconstruct(spans(rows))
+    found = hops(tree)
+    where = places(found, entries(found))
+    roots = np.unique(where.root)
+    assert where.length_ns.sum() == tree.spans.duration_ns[roots].sum()
+    counted(tree)
+
+
+@given(many | torn_meshes(), st.randoms(use_true_random=False))
+def test_counts_of_any_split_of_the_traces_give_the_same_document(rows: list[Row], chance: random.Random) -> None:
+    whole = slow(rows)
+    names = sorted({row.trace for row in rows})
+    chance.shuffle(names)
+    report, counts = Report(), SlowCounts()
+    for name in names:
+        part_report, part = counted(reconstruct(spans([row for row in rows if row.trace == name])))
+        report.merge(part_report)
+        counts.merge(part)
+    assert slow_document(report, counts) == whole
+
+
+def test_the_order_of_spans_and_the_format_change_nothing() -> None:
+    documents = []
+    for form in ("v1", "v3"):
+        document = slow_document(*counted(load(str(MESH / "delay" / form / "traces.json.gz"))))
+        documents.append((document["slow_hops"], document["critical_path"]))
+    assert documents[0] == documents[1]
+
+
+def test_operations_without_an_end_are_bounded_and_that_is_said() -> None:
+    names = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(200)]
+    rows = [
+        row for n, name in enumerate(names) for row in in_trace(f"t{n:03}", span("a", kind="server", operation=name))
+    ]
+    report, counts = counted(reconstruct(spans(rows)))
+    assert len({speed.entry for speed in counts.requests}) == 65
+    assert OTHERS in {speed.entry.operation for speed in counts.requests}
+    document = slow_document(report, counts)
+    assert {note["code"] for note in document["notes"]} == {"operations-cut"}
+
+
+# Rows
+
+
+def request(
+    number: int, *, ms: float = 10, gap: float = 1, delay: float = 0, calls: int = 1, **callee: Any
+) -> list[Row]:
+    """A user's request through app to db: db takes `ms`, `gap` lies between, `calls` of them one after another."""
+    each = ms + gap + delay
+    rows = [gateway("g", "app", ms=5 + calls * each), inbound("i", "g", "app", ms=5 + calls * each)]
+    for n in range(calls):
+        begin = 2 + n * each
+        more = {"flags": "DI"} if delay else {}
+        rows.append(outbound(f"o{n}", "i", "app", "db", start=begin, ms=each, **more))
+        rows.append(inbound(f"d{n}", f"o{n}", "db", start=begin + delay + gap / 2, ms=ms, **callee))
+    return in_trace(f"r{number:04}", *rows)
+
+
+def requests(number: int, begin: int = 0, **more: Any) -> list[Row]:
+    return [row for n in range(number) for row in request(begin + n, **more)]
+
+
+def test_against_a_baseline_what_changed_goes_before_what_is_always_slow() -> None:
+    """db always takes 100 ms; the way to it took 1 ms and takes 30."""
+    document = slow(requests(20, ms=100, gap=30), requests(20, ms=100, gap=1))
+    row = first(document)
+    assert (row["caller"], row["callee"], row["where"], row["reason"]) == ("app", "db", "network", "network")
+    assert row["explains"] == pytest.approx(1.0)
+    assert row["share"] < 0.25
+    assert row["baseline_ms"] is not None
+    assert row["baseline_ms"]["p50"] == 1
+    assert document["baseline"] is not None
+    assert not document["baseline"]["own"]
+
+
+def test_without_one_what_takes_most_goes_first_and_fast_requests_stand_beside_it() -> None:
+    document = slow([*requests(10, ms=10), *requests(10, 100, ms=100)])
+    row = first(document)
+    assert (row["callee"], row["reason"]) == ("db", "slow")
+    assert row["baseline_ms"] is not None
+    assert row["baseline_ms"]["p50"] == 10
+    assert "in fast requests it was 10 ms" in row["text"]
+    assert [note["code"] for note in document["notes"]] == ["own-fast-requests"]
+
+
+def test_requests_that_all_take_about_as_long_are_compared_with_nothing() -> None:
+    document = slow(requests(10))
+    assert document["baseline"] is None
+    assert {row["explains"] for row in document["slow_hops"]} == {None}
+
+
+def test_a_delay_that_is_new_explains_what_users_wait_longer() -> None:
+    row = first(slow(requests(10, delay=200), requests(10)))
+    assert (row["reason"], row["where"], row["blame"]) == ("delay-injected", "caller-proxy", "db")
+    assert row["slower_share"] == 1
+    assert "fault rule for db" in row["text"]
+
+
+def test_more_calls_than_before_are_the_callers_doing() -> None:
+    row = first(slow(requests(10, calls=8), requests(10, calls=2)))
+    assert (row["reason"], row["where"], row["blame"]) == ("more-calls", "caller", "app")
+    assert row["calls_per_request"] == 8
+    assert row["baseline_calls_per_request"] == 2
+    assert "8.0 calls a request, 2.0 before" in row["text"]
+
+
+def test_calls_that_are_as_many_and_longer_are_slow() -> None:
+    assert first(slow(requests(10, calls=2, ms=40), requests(10, calls=2, ms=10)))["reason"] == "slow"
+
+
+def test_another_mix_of_requests_is_no_change() -> None:
+    """Twice as many long requests, and each kind takes what it took."""
+
+    def of_kind(operation: str, number: int, begin: int, ms: float) -> list[Row]:
+        return [
+            row
+            for n in range(number)
+            for row in in_trace(f"{operation}{begin + n}", span("a", kind="server", operation=operation, ms=ms))
+        ]
+
+    before = [*of_kind("long", 10, 0, 500), *of_kind("short", 20, 0, 5)]
+    now = [*of_kind("long", 20, 0, 500), *of_kind("short", 10, 0, 5)]
+    assert {row["explains"] for row in slow(now, before)["slow_hops"]} == {None}
+
+
+def test_a_baseline_without_such_requests_is_said_and_fast_ones_are_taken() -> None:
+    other = in_trace("o", span("x", service="elsewhere", kind="server"))
+    document = slow([*requests(10, ms=10), *requests(10, 100, ms=100)], other)
+    assert {note["code"] for note in document["notes"]} == {"nothing-to-compare", "own-fast-requests"}
+    assert document["baseline"] is not None
+    assert document["baseline"]["own"]
+
+
+def test_the_version_that_the_time_sits_in_is_named_and_no_other() -> None:
+    rows = [*requests(20, ms=10, version="v1"), *requests(10, 100, ms=200, version="v2")]
+    shared = first(slow(rows))["concentrated_in"]
+    assert shared["version"]["value"] == "v2"
+    assert shared["version"]["share"] == pytest.approx(2000 / 2200)
+    evenly = [*requests(20, ms=10, version="v1"), *requests(20, 100, ms=10, version="v2")]
+    assert "version" not in first(slow(evenly))["concentrated_in"]
+
+
+def test_of_several_slow_ways_from_one_caller_the_caller_is_blamed() -> None:
+    def through(number: int, gap: float) -> list[Row]:
+        rows = [gateway("g", "app", ms=400), inbound("i", "g", "app", ms=400)]
+        for n, callee in enumerate(("cart", "ads", "stock")):
+            rows.append(outbound(f"o{n}", "i", "app", callee, start=5 + n * 110, ms=10 + gap))
+            rows.append(inbound(f"d{n}", f"o{n}", callee, start=5 + n * 110 + gap / 2, ms=10))
+        return in_trace(f"w{number}", *rows)
+
+    document = slow(
+        [row for n in range(10) for row in through(n, 80)], [row for n in range(10) for row in through(n, 1)]
+    )
+    ways = [row for row in document["slow_hops"] if row["reason"] == "network" and row["callee"] != "app"]
+    assert [row["blame"] for row in ways] == ["app", "app", "app"]
+
+
+def test_every_reason_is_given_somewhere() -> None:
+    rows: list[SlowHop] = []
+    for case in ("delay", "timeout", "retries_spawned", "otel_slow"):
+        rows += slow_document(*counted(load(str(MESH / case / "v3" / "traces.json.gz"))))["slow_hops"]
+    rows += slow(requests(10, calls=8), requests(10, calls=2))["slow_hops"]
+    assert {row["reason"] for row in rows} == set(reasons.LOOK_AT)
+
+
+# Recordings
+
+
+@pytest.mark.parametrize(
+    ("case", "blame", "reason"),
+    [
+        ("mesh/delay", "shipping", "delay-injected"),
+        ("mesh/slow", "cart", "slow"),
+        ("mesh/version_slow", "reviews", "slow"),
+        ("mesh/two_faults", "ratings", "slow"),
+        ("mesh/otel_slow", "rates", "slow"),
+        ("mesh/timeout", "ads", "waits-for-timeout"),
+        ("mesh/seed_504", "service-go", "delay-injected"),
+        ("otel/shop_external_slow", "api.bank.example", "slow"),
+        ("otel/shop_network_slow", "shipping", "network"),
+        ("otel/shop_deadline", "payment", "waits-for-timeout"),
+    ],
+)
+@pytest.mark.parametrize("compared", ["alone", "with none", "with healthy"])
+def test_the_hop_that_makes_users_wait_goes_first(case: str, blame: str, reason: str, compared: str) -> None:
+    healthy = {"with none": MESH / "none", "with healthy": OTEL / "shop_healthy"}.get(compared)
+    baseline = None if healthy is None else Baseline(*counted(load(str(healthy / "v3" / "traces.json.gz"))))
+    document = slow_document(*counted(load(str(SHARED / "data" / case / "v3" / "traces.json.gz"))), baseline)
+    row = first(document)
+    assert (row["blame"], row["reason"]) == (blame, reason)
+    if case == "mesh/version_slow":
+        assert row["concentrated_in"]["version"]["value"] == "v2"
+    if case == "otel/shop_network_slow":
+        assert (row["caller"], row["callee"]) == ("checkout", "shipping")
