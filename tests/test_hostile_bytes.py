@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import TARGETS, through
+from tests.fuzz.laws import through
+from tests.fuzz.targets import TARGETS
 from tests.hostile import DOCUMENTS, INPUTS, VALUES, jaeger, paths, replaced
 from traceviz.notes import Notes
 from traceviz.sources import gather, read_stream

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import documents, through
+from tests.fuzz.laws import through
 from traceviz.analyze.report import report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked

@@ -1,0 +1,99 @@
+"""What must hold of spans whatever they are, at every stage from them to documents: else an AssertionError."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from traceviz.analyze.critical import critical_path
+from traceviz.analyze.report import Report, report
+from traceviz.analyze.tree import tree_document
+from traceviz.asked import Asked
+from traceviz.doctor import Checkup, doctor
+from traceviz.hops import hops
+from traceviz.joining import homes, joined
+from traceviz.notes import Notes
+from traceviz.reconstruct import Forest, reconstruct
+from traceviz.sources import gather
+from traceviz.spans import Spans, concat
+from traceviz.traces import Traces
+
+
+class Counted(NamedTuple):
+    """What was counted of some traces, for graphs and for the doctor."""
+
+    report: Report
+    checkup: Checkup
+
+    def merge(self, other: Counted) -> None:
+        """Add what was counted of other traces."""
+        self.report.merge(other.report)
+        self.checkup.merge(other.checkup)
+
+
+def through(spans: Spans) -> Counted:
+    """What is counted of spans, every stage of it checked."""
+    spans.self_check()
+    forest = reconstruct(spans)
+    forest.self_check()
+    assert len(forest) == len(spans)
+    noted = ("duplicate-spans", "differing-duplicates", "partial-reports")
+    assert forest.duplicate.sum() == sum(forest.notes.count(code) for code in noted)
+    hops(forest).self_check()
+    _the_critical_path_has_no_gap(forest)
+    checkup = Checkup()
+    checkup.count(forest)
+    counted = Counted(report(forest, view="tree"), checkup)
+    documents(counted)
+    return counted
+
+
+def documents(counted: Counted) -> str:
+    """Everything that is said of what was counted; raises for what JSON cannot say."""
+    result, checkup = counted
+    return json.dumps([result.graph(), result.errors(), doctor(result, checkup)], allow_nan=False)
+
+
+def trees(spans: Spans) -> list[str]:
+    """The document of `traceviz tree` of every trace."""
+    found = []
+    for number in range(len(spans.trace_ids)):
+        forest = reconstruct(spans.take(spans.trace == number))
+        document = tree_document(forest, Asked(), Notes())
+        assert len(document["spans"]) == len(forest) - forest.duplicate.sum()
+        found.append(json.dumps(document, allow_nan=False))
+    return sorted(found)
+
+
+def put_together(chunks: list[Spans], bound: int) -> tuple[Spans, Notes]:
+    """The spans of chunks with torn traces put together, and what was noted. No span is lost, and none that was not
+    torn off is in another trace than it was reported in."""
+    with gather(chunks, bound) as gathered:
+        traces = Traces(Asked(), gathered, control_plane=True)
+        with joined(traces):
+            batches = list(traces.batches())
+    spans = concat(batches)
+    spans.self_check()
+    assert len(spans) == sum(map(len, chunks))
+    assert sum(len(batch.trace_ids) for batch in batches) == len(spans.trace_ids), "a trace stands in two batches"
+    moved = [one for one, home in homes(spans) if one != home]
+    assert len(moved) == traces.notes.count("requests-joined") + traces.notes.count("requests-joined-by-time")
+    assert {one for one, _ in homes(spans)} == {one for chunk in chunks for one in chunk.trace_ids}
+    return spans, traces.notes
+
+
+def _the_critical_path_has_no_gap(forest: Forest) -> None:
+    """The sections of a root follow each other from its start to its end."""
+    found = critical_path(forest)
+    root = forest.root[found.row]
+    first = np.append(True, root[1:] != root[:-1])[: len(root)]
+    last = np.append(root[1:] != root[:-1], True)[: len(root)]
+    begin = forest.spans.start_ns + forest.shift_ns
+    assert (found.start_ns < found.end_ns).all()
+    assert (found.start_ns[first] == begin[root[first]]).all()
+    assert (found.end_ns[last] == (begin + forest.spans.duration_ns)[root[last]]).all()
+    assert (found.start_ns[~first] == found.end_ns[~last]).all()
+    lasting = (forest.parent < 0) & ~forest.duplicate & (forest.spans.duration_ns > 0)
+    assert sorted(root[first].tolist()) == np.flatnonzero(lasting).tolist()
