@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.commands import called
-from tests.fuzz.laws import through
+from tests.fuzz.laws import documents, through
 from traceviz.analyze.report import report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
@@ -110,7 +110,7 @@ def spans(shape: Shape, size: int, failed: bool = False, short: bool = False) ->
     ],
 )
 def test_100_000_spans_of_any_shape_go_through(shape: Shape, failed: bool) -> None:
-    through(spans(shape, 100_000, failed))
+    documents(through(spans(shape, 100_000, failed)))
 
 
 @pytest.mark.parametrize("shape", [orphans, one_id, beneath_one_id])
@@ -237,8 +237,9 @@ def test_the_ends_of_time_overflow_nothing(start: int, parent_start: int) -> Non
         builder.add(
             "1f" * 16, number, number - 1, begin, min(length, MAX_NS - begin), f"s{number}", "op", kind, number == 5
         )
-    result = through(builder.build())
-    for edge in result.graph()["edges"]:
+    counted = through(builder.build())
+    documents(counted)
+    for edge in counted.report.graph()["edges"]:
         for figures in (edge["client_ms"], edge["server_ms"], edge["gap_ms"]):
             assert figures is None or figures["max"] >= 0
 

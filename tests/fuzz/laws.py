@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from traceviz.analyze.critical import critical_path
-from traceviz.analyze.report import Report, report
+from traceviz.analyze.report import Report, count_hops
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
 from traceviz.doctor import Checkup, doctor
@@ -41,13 +41,12 @@ def through(spans: Spans) -> Counted:
     assert len(forest) == len(spans)
     noted = ("duplicate-spans", "differing-duplicates", "partial-reports")
     assert forest.duplicate.sum() == sum(forest.notes.count(code) for code in noted)
-    hops(forest).self_check()
+    found = hops(forest)
+    found.self_check()
     _the_critical_path_has_no_gap(forest)
     checkup = Checkup()
     checkup.count(forest)
-    counted = Counted(report(forest, view="tree"), checkup)
-    documents(counted)
-    return counted
+    return Counted(count_hops(found, view="tree"), checkup)
 
 
 def documents(counted: Counted) -> str:

