@@ -244,6 +244,18 @@ def test_the_ends_of_time_overflow_nothing(start: int, parent_start: int) -> Non
             assert figures is None or figures["max"] >= 0
 
 
+def test_a_deadline_that_ends_with_time_itself_overflows_nothing() -> None:
+    builder = SpansBuilder()
+    for number, (service, kind, length) in enumerate(
+        [("a", Kind.CLIENT, MAX_NS - BEGIN_NS - 1), ("b", Kind.SERVER, 1000), ("b", Kind.CLIENT, 100)], 1
+    ):
+        row = builder.add("1f" * 16, number, number - 1, BEGIN_NS + number, length, service, "op", kind, True)
+        builder.tag(row, "grpc", "4")
+        builder.tag(row, "peer_service", "c" if service == "b" else "b")
+    result = report(reconstruct(builder.build()))
+    assert [row["callee"] for row in result.errors()["failing_hops"]] == ["c"]
+
+
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z"])
 def test_instants_of_other_ages_are_asked_for_without_a_traceback(instant: str) -> None:
     for option in ("--from", "--to"):
