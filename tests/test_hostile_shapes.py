@@ -256,6 +256,16 @@ def test_a_deadline_that_ends_with_time_itself_overflows_nothing() -> None:
     assert [row["callee"] for row in result.errors()["failing_hops"]] == ["c"]
 
 
+def test_a_circle_from_one_end_of_time_to_the_other_overflows_nothing() -> None:
+    builder = SpansBuilder()
+    above = builder.add("1f" * 16, 14, 1, MAX_NS, 0, "", "", Kind.INTERNAL, True, True)
+    builder.tag(above, "cluster", "outbound|80||a.default.svc.cluster.local")
+    below = builder.add("1f" * 16, 1, 14, 0, 0, "", "", Kind.UNSET)
+    builder.tag(below, "cluster", "inbound|80||")
+    builder.tag(below, "flags", "URX")
+    documents(through(builder.build()))
+
+
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z"])
 def test_instants_of_other_ages_are_asked_for_without_a_traceback(instant: str) -> None:
     for option in ("--from", "--to"):

@@ -8,12 +8,14 @@ are libFuzzer's.
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["traceviz"]):
     from tests.fuzz.targets import TARGETS
+    from traceviz import checking
 
 from tests.fuzz import seeds
 from traceviz.sources.split import split
@@ -47,6 +49,8 @@ def main(folder: Path, target: str, *options: str) -> None:
     limits = (f"-max_len={_MOST_BYTES}", f"-timeout={_SECONDS}", f"-rss_limit_mb={_MEGABYTES}")
     begun = [] if any(Path(option).is_file() for option in options) else [str(kept), str(seeded)]
     arguments = [sys.argv[0], *limits, f"-dict={words}", f"-artifact_prefix={folder}/", *options, *begun]
+    checking.switch_on()
+    warnings.simplefilter("error")  # a sum that overflows is no more than a warning
     atheris.Setup(arguments, TARGETS[target])
     atheris.Fuzz()
 

@@ -34,15 +34,13 @@ class Counted(NamedTuple):
 
 
 def through(spans: Spans) -> Counted:
-    """What is counted of spans, every stage of it checked."""
+    """What is counted of spans. Every stage checks itself, where checks are on."""
     spans.self_check()
     forest = reconstruct(spans)
-    forest.self_check()
     assert len(forest) == len(spans)
     noted = ("duplicate-spans", "differing-duplicates", "partial-reports")
     assert forest.duplicate.sum() == sum(forest.notes.count(code) for code in noted)
     found = hops(forest)
-    found.self_check()
     _the_critical_path_has_no_gap(forest)
     checkup = Checkup()
     checkup.count(forest)
@@ -55,15 +53,13 @@ def documents(counted: Counted) -> str:
     return json.dumps([result.graph(), result.errors(), doctor(result, checkup)], allow_nan=False)
 
 
-def trees(spans: Spans) -> list[str]:
-    """The document of `traceviz tree` of every trace."""
-    found = []
+def trees(spans: Spans) -> None:
+    """The document of `traceviz tree` of every trace, with all of its spans."""
     for number in range(len(spans.trace_ids)):
         forest = reconstruct(spans.take(spans.trace == number))
         document = tree_document(forest, Asked(), Notes())
         assert len(document["spans"]) == len(forest) - forest.duplicate.sum()
-        found.append(json.dumps(document, allow_nan=False))
-    return sorted(found)
+        json.dumps(document, allow_nan=False)
 
 
 def put_together(chunks: list[Spans], bound: int) -> tuple[Spans, Notes]:
@@ -74,7 +70,6 @@ def put_together(chunks: list[Spans], bound: int) -> tuple[Spans, Notes]:
         with joined(traces):
             batches = list(traces.batches())
     spans = concat(batches)
-    spans.self_check()
     assert len(spans) == sum(map(len, chunks))
     assert sum(len(batch.trace_ids) for batch in batches) == len(spans.trace_ids), "a trace stands in two batches"
     moved = [one for one, home in homes(spans) if one != home]

@@ -39,8 +39,8 @@ def rows_of(data: bytes) -> list[Row]:
 
 
 def trace_of(row: Row) -> int:
-    """Which of the four traces a row is of."""
-    return row[0] >> 6
+    """Which of the three traces a row is of."""
+    return (row[0] >> 6) % 3
 
 
 def spans_of(rows: list[Row]) -> Spans:
@@ -50,7 +50,7 @@ def spans_of(rows: list[Row]) -> Spans:
     for ids, parent, times, service, kind, first, second, more in rows:
         start = _STARTS[times & 7]
         row = builder.add(
-            f"{(ids >> 6) + 1:032x}",
+            f"{(ids >> 6) % 3 + 1:032x}",
             (ids & 15) + 1,
             parent & 15,
             start,
