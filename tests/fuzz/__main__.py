@@ -33,19 +33,20 @@ def seeds_of(target: str) -> list[bytes]:
         return _SHAPES
     documents = list(seeds.documents())
     if target in ("jaeger", "otlp", "zipkin"):
-        records = [record for document in documents for record in split([document]) if record.what == target]
-        return [record.data for record in records]
-    return [*documents, b"\n".join(documents[:3])]
+        records = [one.data for document in documents for one in split([document]) if one.what == target]
+        return [*records, *seeds.broken(min(records, key=len))]
+    return [*documents, *seeds.oddities()]
 
 
 def main(folder: Path, target: str, *options: str) -> None:
     """Fuzz; libFuzzer ends the process."""
-    kept, seeded, words = folder / target, folder / f"{target}-seeds", folder / "words"
+    kept, seeded, words = folder / target, folder / f"{target}-seeds", folder / f"{target}-words"
     kept.mkdir(parents=True, exist_ok=True)
     seeded.mkdir(exist_ok=True)
     for number, data in enumerate(seeds_of(target)):
         (seeded / str(number)).write_bytes(data)
-    words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in seeds.WORDS))
+    known = () if target == "forest" else seeds.WORDS
+    words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in known))
     limits = (f"-max_len={_MOST_BYTES}", f"-timeout={_SECONDS}", f"-rss_limit_mb={_MEGABYTES}")
     begun = [] if any(Path(option).is_file() for option in options) else [str(kept), str(seeded)]
     arguments = [sys.argv[0], *limits, f"-dict={words}", f"-artifact_prefix={folder}/", *options, *begun]
