@@ -40,16 +40,16 @@ def seeds_of(target: str) -> list[bytes]:
 
 def main(folder: Path, target: str, *options: str) -> None:
     """Fuzz; libFuzzer ends the process."""
-    kept, seeded, words = folder / target, folder / f"{target}-seeds", folder / f"{target}-words"
+    kept, seeded, words = folder / target, folder / f"{target}-seeds", folder / "words"
     kept.mkdir(parents=True, exist_ok=True)
     seeded.mkdir(exist_ok=True)
     for number, data in enumerate(seeds_of(target)):
         (seeded / str(number)).write_bytes(data)
-    known = () if target == "forest" else seeds.WORDS
-    words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in known))
+    words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in seeds.WORDS))
     limits = (f"-max_len={_MOST_BYTES}", f"-timeout={_SECONDS}", f"-rss_limit_mb={_MEGABYTES}")
     begun = [] if any(Path(option).is_file() for option in options) else [str(kept), str(seeded)]
-    arguments = [sys.argv[0], *limits, f"-dict={words}", f"-artifact_prefix={folder}/", *options, *begun]
+    known = [] if target == "forest" else [f"-dict={words}"]
+    arguments = [sys.argv[0], *limits, *known, f"-artifact_prefix={folder}/", *options, *begun]
     checking.switch_on()
     warnings.simplefilter("error")  # a sum that overflows is no more than a warning
     atheris.Setup(arguments, TARGETS[target])

@@ -32,7 +32,7 @@ WORDS = (
     *('"upstream_cluster"', '"response_flags"', '"node_id"', '"component"', '"proxy"', '"http.status_code"'),
     *("null", "true", "false", "NaN", "1e308", "-1", "9223372036854775807", "18446744073709551616", "0.5", '"0"'),
     *("[]", "{}", '""', "[[", "{{", "}},{", "]}", '\\"', "\\\\", "\\ud800", "\\udc00", "\\u0000", "AAAAAAAAAAU="),
-    *("\n", ",", ":", '"', "\xff", "\x00", "\x1f\x8b\x08"),
+    *("\n", "\r", ",", ":", '"', "\xff", "\x00", "\x1f\x8b\x08"),
 )
 
 
@@ -48,7 +48,7 @@ def documents() -> Iterator[bytes]:
 
 
 def oddities() -> Iterator[bytes]:
-    """What stands around traces in a stream: the first line of a dump, refusals, no JSON at all, traces of each form."""
+    """What stands around traces in a stream: the first line of a dump, refusals, no JSON at all, all forms."""
     some = list(documents())
     small = min(some, key=len)
     header = Header(Asked(("a.json",), 1_795_394_828_000_000_000, service="a", limit=5, tags=("error=true",)))

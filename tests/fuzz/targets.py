@@ -17,10 +17,12 @@ from tests.records import Read, in_bulk, one_by_one
 from traceviz.analyze.report import Report
 from traceviz.building import SpansBuilder
 from traceviz.doctor import Checkup
+from traceviz.notes import Notes
 from traceviz.sources import gather, jaeger, otlp, read_stream, zipkin
 from traceviz.sources.bulk_jaeger import JAEGER
 from traceviz.sources.bulk_otlp import OTLP
 from traceviz.sources.fields import UNREADABLE_RECORD
+from traceviz.sources.lines import lines
 from traceviz.sources.reader import read_answer
 from traceviz.sources.split import split
 from traceviz.spans import Spans, concat
@@ -106,6 +108,20 @@ def reading_streams(data: bytes) -> None:
             documents(through(batch))
 
 
+def keeping_lines(data: bytes) -> None:
+    """An answer as the lines of a dump: each is JSON on one line, and read back they are the spans of the answer."""
+    notes = Notes()
+    kept = list(lines(data, "f", notes))
+    for line in kept:
+        assert b"\n" not in line.data
+        assert b"\r" not in line.data
+        msgspec.json.decode(line.data, type=msgspec.Raw)
+    back = concat(list(read_stream([b"\n".join(line.data for line in kept)], "f")))
+    if not len(notes):
+        rows, _, _ = _told(concat(list(read_stream([data], "f"))))
+        assert sorted(_told(back)[0], key=repr) == sorted(rows, key=repr)
+
+
 def reconstructing(data: bytes) -> None:
     """Spans of any shape: the same documents in any order, in batches of any size, and torn traces put together."""
     rows = rows_of(data)
@@ -135,6 +151,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "zipkin": reading_zipkin,
     "bulk": reading_in_bulk,
     "stream": reading_streams,
+    "lines": keeping_lines,
     "forest": reconstructing,
 }
 
@@ -159,10 +176,10 @@ def _decoded(data: bytes) -> object:
         return None
 
 
-def _told(spans: Spans) -> tuple[object, ...]:
+def _told(spans: Spans) -> tuple[list[object], list[object], object]:
     """All that Spans say, codes resolved."""
     columns = {"service": spans.service, "operation": spans.operation, **spans.tags}
-    rows = [
+    rows: list[object] = [
         (
             spans.trace_ids[spans.trace[row]],
             *(int(getattr(spans, name)[row]) for name in ("span_id", "parent_id", "start_ns", "duration_ns")),
@@ -171,5 +188,5 @@ def _told(spans: Spans) -> tuple[object, ...]:
         )
         for row in range(len(spans))
     ]
-    links = list(zip(spans.link_row.tolist(), spans.link_trace, spans.link_span.tolist(), strict=True))
+    links: list[object] = list(zip(spans.link_row.tolist(), spans.link_trace, spans.link_span.tolist(), strict=True))
     return rows, links, spans.notes.documents()

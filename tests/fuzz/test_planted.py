@@ -31,14 +31,19 @@ class Plant(NamedTuple):
 
 
 PLANTS = {
-    "a trace without spans": Plant("jaeger", "sources/jaeger.py", 'parts.get("spans", b"")', 'parts["spans"]'),
+    "a process that is not there": Plant(
+        "jaeger",
+        "sources/jaeger.py",
+        'self._processes.get(span.process_id or "")',
+        'self._processes[span.process_id or ""]',
+    ),
     "an end that depends on the blocks": Plant(
         "split",
         "sources/split.py",
         'yield Record("cut", self._path(), self._last)',
         'yield Record("cut", "$", self._data)',
     ),
-    "a kind beyond the five": Plant("otlp", "sources/otlp.py", "and 1 <= kind <= 5 else 0", "else 0"),
+    "an id of more than 64 bits": Plant("otlp", "sources/fields.py", "if 0 <= number < 2**64:", "if number >= 0:"),
     "a kind that is none": Plant(
         "zipkin",
         "sources/zipkin.py",
@@ -52,6 +57,12 @@ PLANTS = {
         'first.type != "CHILD_OF"',
     ),
     "an instant that is none": Plant("stream", "sources/header.py", "except UsageError:", "except OverflowError:"),
+    "a trace whose id is none": Plant(
+        "lines",
+        "sources/lines.py",
+        'return trace_id(text or "", "")\n    except Unreadable:',
+        'return trace_id(text or "", "")\n    except OverflowError:',
+    ),
     "a circle that is not cut": Plant(
         "forest", "reconstruct.py", "parent[min(circle)] = -1", "parent[min(circle)] = parent[min(circle)]"
     ),
