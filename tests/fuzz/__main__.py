@@ -17,20 +17,18 @@ with atheris.instrument_imports(include=["traceviz"]):
     from tests.fuzz.targets import TARGETS
     from traceviz import checking
 
-from tests.fuzz import seeds
+from tests.fuzz import seeds, shapes
 from traceviz.sources.split import split
 
 _MOST_BYTES = 8192
 #: An input that takes longer, or more memory, is a find as well.
 _SECONDS, _MEGABYTES = 20, 3000
-#: Spans of the forest's target, eight bytes each.
-_SHAPES = [bytes(range(64)), bytes(256), bytes((i * 37) % 256 for i in range(320)), b"\0\1\2\3\4\5\6\7" * 12]
 
 
 def seeds_of(target: str) -> list[bytes]:
     """What the target begins with."""
     if target == "forest":
-        return _SHAPES
+        return shapes.SEEDS
     documents = list(seeds.documents())
     if target in ("jaeger", "otlp", "zipkin"):
         records = [one.data for document in documents for one in split([document]) if one.what == target]

@@ -63,8 +63,8 @@ PLANTS = {
         'return trace_id(text or "", "")\n    except Unreadable:',
         'return trace_id(text or "", "")\n    except OverflowError:',
     ),
-    "a circle that is not cut": Plant(
-        "forest", "reconstruct.py", "parent[min(circle)] = -1", "parent[min(circle)] = parent[min(circle)]"
+    "a place among no calls": Plant(
+        "forest", "analyze/tree.py", "np.append(tree.place, -1)[tree.of_row]", "tree.place[tree.of_row]"
     ),
 }
 SECONDS = 90
