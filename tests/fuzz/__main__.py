@@ -23,6 +23,9 @@ from traceviz.sources.split import split
 _MOST_BYTES = 8192
 #: An input that takes longer, or more memory, is a find as well.
 _SECONDS, _MEGABYTES = 20, 3000
+#: Atheris never lets go of what a comparison of arrays gave, which is 1 MB for every forest. Whoever wants more runs
+#: starts again: what was learned is kept.
+_MOST_FORESTS = 2500
 
 
 def seeds_of(target: str) -> list[bytes]:
@@ -45,9 +48,10 @@ def main(folder: Path, target: str, *options: str) -> None:
         (seeded / str(number)).write_bytes(data)
     words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in seeds.WORDS))
     limits = (f"-max_len={_MOST_BYTES}", f"-timeout={_SECONDS}", f"-rss_limit_mb={_MEGABYTES}")
-    begun = [] if any(Path(option).is_file() for option in options) else [str(kept), str(seeded)]
-    known = [] if target == "forest" else [f"-dict={words}"]
-    arguments = [sys.argv[0], *limits, *known, f"-artifact_prefix={folder}/", *options, *begun]
+    own = [f"-runs={_MOST_FORESTS}"] if target == "forest" else [f"-dict={words}"]
+    again = any(Path(option).is_file() for option in options)
+    begun = [] if again else [*own, str(kept), str(seeded)]
+    arguments = [sys.argv[0], *limits, f"-artifact_prefix={folder}/", *begun, *options]
     checking.switch_on()
     warnings.simplefilter("error")  # a sum that overflows is no more than a warning
     atheris.Setup(arguments, TARGETS[target])

@@ -27,7 +27,7 @@ _OPERATIONS = ("", "op", "router outbound|80||a.default.svc.cluster.local egress
 _STARTS = (0, 1, *(1_700_000_000_000_000_000 + step for step in (0, 1, 1_000_000, 2_000_000, 10**13)), MAX_NS)
 _DURATIONS = (0, 1, 1_000_000, 5_000_000, 20_000_000, 10**12, MAX_NS // 2, MAX_NS)
 _SPAN = struct.Struct("8B")
-_MOST_SPANS = 40
+_MOST_SPANS = 20
 
 #: A span each of a program's, in and out; a call with both of its halves; one that failed; a torn-off one that has the
 #: request id of a sidecar's; and many spans without a plan.

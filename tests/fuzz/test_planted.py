@@ -50,11 +50,8 @@ PLANTS = {
         'Kind.__members__.get((span.kind or "").upper(), Kind.UNSET)',
         'Kind[(span.kind or "UNSET").upper()]',
     ),
-    "a parent in another trace, in bulk": Plant(
-        "bulk",
-        "sources/bulk_jaeger.py",
-        'first.trace_id != span.trace_id or first.type != "CHILD_OF"',
-        'first.type != "CHILD_OF"',
+    "an end before the start, in bulk": Plant(
+        "bulk", "sources/bulk.py", "and duration.min() >= 0", "and len(duration) == len(start)"
     ),
     "an instant that is none": Plant("stream", "sources/header.py", "except UsageError:", "except OverflowError:"),
     "a trace whose id is none": Plant(
