@@ -50,8 +50,8 @@ PLANTS = {
         'Kind.__members__.get((span.kind or "").upper(), Kind.UNSET)',
         'Kind[(span.kind or "UNSET").upper()]',
     ),
-    "an end before the start, in bulk": Plant(
-        "bulk", "sources/bulk.py", "and duration.min() >= 0", "and len(duration) == len(start)"
+    "a process that is not there, in bulk": Plant(
+        "bulk", "sources/bulk_jaeger.py", "except KeyError:", "except IndexError:"
     ),
     "an instant that is none": Plant("stream", "sources/header.py", "except UsageError:", "except OverflowError:"),
     "a trace whose id is none": Plant(
