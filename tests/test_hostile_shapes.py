@@ -266,6 +266,12 @@ def test_a_circle_from_one_end_of_time_to_the_other_overflows_nothing() -> None:
     documents(through(builder.build()))
 
 
+def test_a_trace_in_which_nobody_is_called_goes_through() -> None:
+    builder = SpansBuilder()
+    builder.add("1f" * 16, 1, 0, BEGIN_NS, 1000, "", "", Kind.CLIENT)
+    documents(through(builder.build()))
+
+
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z"])
 def test_instants_of_other_ages_are_asked_for_without_a_traceback(instant: str) -> None:
     for option in ("--from", "--to"):

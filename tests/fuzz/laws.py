@@ -11,26 +11,29 @@ from traceviz.analyze.critical import critical_path
 from traceviz.analyze.report import Report, count_hops
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
-from traceviz.doctor import Checkup, doctor
+from traceviz.doctor import doctor
 from traceviz.hops import hops
 from traceviz.joining import homes, joined
 from traceviz.notes import Notes
 from traceviz.reconstruct import Forest, reconstruct
+from traceviz.slow.document import slow_document
 from traceviz.sources import gather
 from traceviz.spans import Spans, concat
 from traceviz.traces import Traces
+from traceviz.why.counts import WhyCounts
+from traceviz.why.document import why_document
 
 
 class Counted(NamedTuple):
-    """What was counted of some traces, for graphs and for the doctor."""
+    """What was counted of some traces for all commands."""
 
     report: Report
-    checkup: Checkup
+    rest: WhyCounts
 
     def merge(self, other: Counted) -> None:
         """Add what was counted of other traces."""
         self.report.merge(other.report)
-        self.checkup.merge(other.checkup)
+        self.rest.merge(other.rest)
 
 
 def through(spans: Spans) -> Counted:
@@ -42,15 +45,18 @@ def through(spans: Spans) -> Counted:
     assert forest.duplicate.sum() == sum(forest.notes.count(code) for code in noted)
     found = hops(forest)
     _the_critical_path_has_no_gap(forest)
-    checkup = Checkup()
-    checkup.count(forest)
-    return Counted(count_hops(found, view="tree"), checkup)
+    rest = WhyCounts()
+    for counts in (rest.slow, rest.behaviour, rest.checkup):
+        counts.count_hops(found)
+    rest.slow.self_check()
+    return Counted(count_hops(found, view="tree"), rest)
 
 
 def documents(counted: Counted) -> str:
     """Everything that is said of what was counted; raises for what JSON cannot say."""
-    result, checkup = counted
-    return json.dumps([result.graph(), result.errors(), doctor(result, checkup)], allow_nan=False)
+    result, rest = counted
+    said = (result.graph(), result.errors(), doctor(result, rest.checkup), slow_document(result, rest.slow))
+    return json.dumps([*said, why_document(result, rest)], allow_nan=False)
 
 
 def trees(spans: Spans) -> None:

@@ -16,7 +16,6 @@ from tests.fuzz.shapes import rows_of, spans_of, trace_of
 from tests.records import Read, in_bulk, one_by_one
 from traceviz.analyze.report import Report
 from traceviz.building import SpansBuilder
-from traceviz.doctor import Checkup
 from traceviz.notes import Notes
 from traceviz.sources import gather, jaeger, otlp, read_stream, zipkin
 from traceviz.sources.bulk_jaeger import JAEGER
@@ -26,6 +25,7 @@ from traceviz.sources.lines import lines
 from traceviz.sources.reader import read_answer
 from traceviz.sources.split import split
 from traceviz.spans import Spans, concat
+from traceviz.why.counts import WhyCounts
 
 
 def splitting(data: bytes) -> None:
@@ -132,7 +132,7 @@ def reconstructing(data: bytes) -> None:
     whole = through(spans)
     told = documents(whole)
     assert documents(through(backwards)) == told
-    merged = Counted(Report(), Checkup())
+    merged = Counted(Report(), WhyCounts())
     for some in by_trace[::-1]:
         merged.merge(through(some))
     assert documents(merged) == told
