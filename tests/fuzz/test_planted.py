@@ -53,7 +53,9 @@ PLANTS = {
     "a process that is not there, in bulk": Plant(
         "bulk", "sources/bulk_jaeger.py", "except KeyError:", "except IndexError:"
     ),
-    "an instant that is none": Plant("stream", "sources/header.py", "except UsageError:", "except OverflowError:"),
+    "a note that depends on the blocks": Plant(
+        "stream", "sources/split.py", "(self._last + block[-_SHOWN:])[-_SHOWN:]", "block[-_SHOWN:]"
+    ),
     "a trace whose id is none": Plant(
         "lines",
         "sources/lines.py",
