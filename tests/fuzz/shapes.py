@@ -29,10 +29,10 @@ _DURATIONS = (0, 1, 1_000_000, 5_000_000, 20_000_000, 10**12, MAX_NS // 2, MAX_N
 _SPAN = struct.Struct("8B")
 _MOST_SPANS = 20
 
-#: A span each of a program's, in and out; a call with both of its halves; one that failed; a torn-off one that has the
+#: Single spans of programs that were called; a call with both of its halves; one that failed; one torn off that has the
 #: request id of a sidecar's; and many spans without a plan.
 SEEDS = [
-    *(bytes((0, 0, 34, 1, kind, 0, 0, 0)) for kind in (2, 3)),
+    *(bytes((0, 0, 34, 1, kind, 0, 0, 0)) for kind in (2, 5)),
     bytes((0, 0, 34, 1, 3, 0x80, 0, 0)) + bytes((1, 1, 28, 2, 2, 0, 0, 0)),
     bytes((0, 0, 34, 1, 2, 0, 0, 0)) + bytes((1, 1, 28, 1, 67, 0x03, 0x34, 0x21)),
     bytes((0, 0, 34, 1, 2, 0x01, 0x10, 0x91)) + bytes((65, 0, 28, 1, 3, 0x03, 0x10, 0x91)),
