@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import TARGETS, through
+from tests.fuzz.laws import documents, through
+from tests.fuzz.targets import TARGETS
 from tests.hostile import DOCUMENTS, INPUTS, VALUES, jaeger, paths, replaced
 from traceviz.notes import Notes
 from traceviz.sources import gather, read_stream
@@ -102,7 +103,7 @@ def test_every_type_in_every_field_goes_through_to_the_documents(form: str) -> N
             data = json.dumps(replaced(document, path, value)).encode()
             with gather(read_stream([data], "f")) as gathered:
                 for batch in gathered.batches():
-                    through(batch)
+                    documents(through(batch))
 
 
 @pytest.mark.parametrize("form", ["v1", "v3"])

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.commands import called
-from tests.fuzz.targets import documents, through
-from traceviz.analyze.report import report
+from tests.fuzz.laws import documents, through
+from traceviz.analyze.report import Report, report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
 from traceviz.building import SpansBuilder
@@ -110,12 +110,12 @@ def spans(shape: Shape, size: int, failed: bool = False, short: bool = False) ->
     ],
 )
 def test_100_000_spans_of_any_shape_go_through(shape: Shape, failed: bool) -> None:
-    through(spans(shape, 100_000, failed))
+    documents(through(spans(shape, 100_000, failed)))
 
 
 @pytest.mark.parametrize("shape", [orphans, one_id, beneath_one_id])
 def test_100_000_short_spans_go_through_too(shape: Shape) -> None:
-    through(spans(shape, 100_000, short=True))
+    documents(through(spans(shape, 100_000, short=True)))
 
 
 @pytest.mark.parametrize("length", range(1, 30))
@@ -208,6 +208,10 @@ def most_held(work: Callable[[], Any]) -> int:
         tracemalloc.stop()
 
 
+def said(result: Report) -> list[Any]:
+    return [result.graph(), result.errors()]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_spans_are_twice_the_memory(shape: Shape) -> None:
     def held(size: int) -> dict[str, int]:
@@ -215,7 +219,7 @@ def test_twice_the_spans_are_twice_the_memory(shape: Shape) -> None:
         blocks = [data[at : at + 4096] for at in range(0, len(data), 4096)]
         return {
             "read": most_held(lambda: list(read_stream(blocks, "f"))),
-            "report": most_held(lambda: documents(report(reconstruct(found), view="tree"))),
+            "report": most_held(lambda: said(report(reconstruct(found), view="tree"))),
         }
 
     held(50)  # what is held once for all
@@ -237,10 +241,39 @@ def test_the_ends_of_time_overflow_nothing(start: int, parent_start: int) -> Non
         builder.add(
             "1f" * 16, number, number - 1, begin, min(length, MAX_NS - begin), f"s{number}", "op", kind, number == 5
         )
-    result = through(builder.build())
-    for edge in result.graph()["edges"]:
+    counted = through(builder.build())
+    documents(counted)
+    for edge in counted.report.graph()["edges"]:
         for figures in (edge["client_ms"], edge["server_ms"], edge["gap_ms"]):
             assert figures is None or figures["max"] >= 0
+
+
+def test_a_deadline_that_ends_with_time_itself_overflows_nothing() -> None:
+    builder = SpansBuilder()
+    for number, (service, kind, length) in enumerate(
+        [("a", Kind.CLIENT, MAX_NS - BEGIN_NS - 1), ("b", Kind.SERVER, 1000), ("b", Kind.CLIENT, 100)], 1
+    ):
+        row = builder.add("1f" * 16, number, number - 1, BEGIN_NS + number, length, service, "op", kind, True)
+        builder.tag(row, "grpc", "4")
+        builder.tag(row, "peer_service", "c" if service == "b" else "b")
+    result = report(reconstruct(builder.build()))
+    assert [row["callee"] for row in result.errors()["failing_hops"]] == ["c"]
+
+
+def test_a_circle_from_one_end_of_time_to_the_other_overflows_nothing() -> None:
+    builder = SpansBuilder()
+    above = builder.add("1f" * 16, 14, 1, MAX_NS, 0, "", "", Kind.INTERNAL, True, True)
+    builder.tag(above, "cluster", "outbound|80||a.default.svc.cluster.local")
+    below = builder.add("1f" * 16, 1, 14, 0, 0, "", "", Kind.UNSET)
+    builder.tag(below, "cluster", "inbound|80||")
+    builder.tag(below, "flags", "URX")
+    documents(through(builder.build()))
+
+
+def test_a_trace_in_which_nobody_is_called_goes_through() -> None:
+    builder = SpansBuilder()
+    builder.add("1f" * 16, 1, 0, BEGIN_NS, 1000, "", "", Kind.CLIENT)
+    documents(through(builder.build()))
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z"])

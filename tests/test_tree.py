@@ -84,6 +84,12 @@ def roles(document: TreeDocument) -> list[tuple[int, str, int | None]]:
 # Spans and calls of hand-made traces
 
 
+def test_a_trace_in_which_nobody_is_called_is_its_spans() -> None:
+    document = tree(span("a", kind="client", service=""))
+    assert document["calls"] == []
+    assert [one["call"] for one in document["spans"]] == [None]
+
+
 def test_a_request_through_proxies_is_calls_with_both_halves() -> None:
     document = tree(
         gateway("g", "front", ms=20),

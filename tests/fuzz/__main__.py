@@ -8,32 +8,35 @@ are libFuzzer's.
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["traceviz"]):
     from tests.fuzz.targets import TARGETS
+    from traceviz import checking
 
-from tests.fuzz import seeds
+from tests.fuzz import seeds, shapes
 from traceviz.sources.split import split
 
 _MOST_BYTES = 8192
 #: An input that takes longer, or more memory, is a find as well.
 _SECONDS, _MEGABYTES = 20, 3000
-#: Spans of the forest's target, eight bytes each.
-_SHAPES = [bytes(range(64)), bytes(256), bytes((i * 37) % 256 for i in range(320)), b"\0\1\2\3\4\5\6\7" * 12]
+#: Atheris never lets go of what a comparison of arrays gave, which is 1 MB for every forest. Whoever wants more runs
+#: starts again: what was learned is kept.
+_MOST_FORESTS = 2500
 
 
 def seeds_of(target: str) -> list[bytes]:
     """What the target begins with."""
     if target == "forest":
-        return _SHAPES
+        return shapes.SEEDS
     documents = list(seeds.documents())
     if target in ("jaeger", "otlp", "zipkin"):
-        records = [record for document in documents for record in split([document]) if record.what == target]
-        return [record.data for record in records]
-    return [*documents, b"\n".join(documents[:3])]
+        records = [one.data for document in documents for one in split([document]) if one.what == target]
+        return [*records, *seeds.broken(min(records, key=len))]
+    return [*documents, *seeds.oddities()]
 
 
 def main(folder: Path, target: str, *options: str) -> None:
@@ -45,8 +48,12 @@ def main(folder: Path, target: str, *options: str) -> None:
         (seeded / str(number)).write_bytes(data)
     words.write_bytes(b"".join(b'"%b"\n' % _escaped(word) for word in seeds.WORDS))
     limits = (f"-max_len={_MOST_BYTES}", f"-timeout={_SECONDS}", f"-rss_limit_mb={_MEGABYTES}")
-    begun = [] if any(Path(option).is_file() for option in options) else [str(kept), str(seeded)]
-    arguments = [sys.argv[0], *limits, f"-dict={words}", f"-artifact_prefix={folder}/", *options, *begun]
+    own = [f"-runs={_MOST_FORESTS}"] if target == "forest" else [f"-dict={words}"]
+    again = any(Path(option).is_file() for option in options)
+    begun = [] if again else [*own, str(kept), str(seeded)]
+    arguments = [sys.argv[0], *limits, f"-artifact_prefix={folder}/", *begun, *options]
+    checking.switch_on()
+    warnings.simplefilter("error")  # a sum that overflows is no more than a warning
     atheris.Setup(arguments, TARGETS[target])
     atheris.Fuzz()
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.conftest import SHARED
+from traceviz.asked import Asked
+from traceviz.sources.fields import UNREADABLE_RECORD
+from traceviz.sources.header import Header
 from traceviz.sources.split import split
 
 #: So many spans of a trace are enough to be a tree, and few enough to be changed thousands of times a second.
@@ -28,7 +32,7 @@ WORDS = (
     *('"upstream_cluster"', '"response_flags"', '"node_id"', '"component"', '"proxy"', '"http.status_code"'),
     *("null", "true", "false", "NaN", "1e308", "-1", "9223372036854775807", "18446744073709551616", "0.5", '"0"'),
     *("[]", "{}", '""', "[[", "{{", "}},{", "]}", '\\"', "\\\\", "\\ud800", "\\udc00", "\\u0000", "AAAAAAAAAAU="),
-    *("\n", ",", ":", '"', "\xff", "\x00", "\x1f\x8b\x08"),
+    *("\n", "\r", ",", ":", '"', "\xff", "\x00", "\x1f\x8b\x08"),
 )
 
 
@@ -41,6 +45,29 @@ def documents() -> Iterator[bytes]:
             data = json.dumps(envelope(records), separators=(",", ":")).encode()
             if records and len(data) <= _MOST_BYTES:
                 yield data
+
+
+def oddities() -> Iterator[bytes]:
+    """What stands around traces in a stream: the first line of a dump, refusals, no JSON at all, all forms."""
+    some = list(documents())
+    small = min(some, key=len)
+    header = Header(Asked(("a.json",), 1_795_394_828_000_000_000, service="a", limit=5, tags=("error=true",)))
+    header.notes.add(UNREADABLE_RECORD, 2, ["a.json: $.data[0]: null"])
+    yield header.to_json() + b"\n" + small
+    yield b'{"data":null,"total":0,"errors":[{"code":404,"msg":"trace not found"}]}\n' + small
+    yield b"[info] forwarding\n" + small + b"\n[done]"
+    yield b"\n".join(min((one for one in some if one.startswith(start)), key=len) for start in _STARTS)
+
+
+def broken(record: bytes) -> Iterator[bytes]:
+    """Records that do not decode, and so are taken apart."""
+    yield record[: len(record) * 3 // 4]
+    yield record.replace(b'":"', b'":"\\ud800', 3)
+    yield re.sub(rb'":[0-9]+', b'":NaN', record, count=2)
+    yield re.sub(rb'":[0-9]+', b'":"a"', record, count=3)
+
+
+_STARTS = (b'{"data":', b'{"resourceSpans":', b"[{")
 
 
 def _of_jaeger(traces: list[Any]) -> Any:

@@ -7,44 +7,25 @@ which order spans stand, or whether they were read in bulk.
 from __future__ import annotations
 
 import gzip
-import json
-import struct
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from tests.fuzz.laws import Counted, documents, put_together, through, trees
+from tests.fuzz.shapes import rows_of, spans_of, trace_of
 from tests.records import Read, in_bulk, one_by_one
-from traceviz.analyze.report import Report, report
+from traceviz.analyze.report import Report
 from traceviz.building import SpansBuilder
-from traceviz.hops import hops
-from traceviz.reconstruct import reconstruct
+from traceviz.notes import Notes
 from traceviz.sources import gather, jaeger, otlp, read_stream, zipkin
 from traceviz.sources.bulk_jaeger import JAEGER
 from traceviz.sources.bulk_otlp import OTLP
-from traceviz.sources.fields import MAX_NS, UNREADABLE_RECORD
+from traceviz.sources.fields import UNREADABLE_RECORD
+from traceviz.sources.lines import lines
 from traceviz.sources.reader import read_answer
 from traceviz.sources.split import split
 from traceviz.spans import Spans, concat
-
-_TAGS = {
-    "cluster": ("", "inbound|80||", "outbound|80||a.default.svc.cluster.local", "outbound|80||b.x.svc.cluster.local"),
-    "node_id": ("", "sidecar~1.2.3.4~a-v1-5f7c8b7d9-x2x4z.default~d", "router~1.2.3.4~g-v1-5f7c8b7d9-x2x4z.sys~d"),
-    "flags": ("", "-", "FI", "UT", "DC", "URX", "UF,URX", "NR", "DI"),
-    "status": ("", "0", "200", "404", "503", "what"),
-    "grpc": ("", "0", "4", "14"),
-    "url": ("", "http://a/", "http://api.example.com/x", "//["),
-    "queue": ("", "orders"),
-    "db_system": ("", "redis"),
-    "peer_service": ("", "a", "</script>"),
-    "request_id": ("", "r1", "r2"),
-    "version": ("", "v1", "v2"),
-}
-_SERVICES = ("", "a", "b", "a.default", "b.x", "istio-ingress")
-_OPERATIONS = ("", "op", "router outbound|80||a.default.svc.cluster.local egress", "a.default.svc.cluster.local:80/*")
-#: Ordinary moments, a few ns apart and hours apart, and the ends of what 64 bits hold.
-_STARTS = (0, 1, *(1_700_000_000_000_000_000 + step for step in (0, 1, 1_000_000, 2_000_000, 10**13)), MAX_NS)
-_DURATIONS = (0, 1, 1_000_000, 5_000_000, 20_000_000, 10**12, MAX_NS // 2, MAX_NS)
-_SPAN = struct.Struct("8B")
+from traceviz.why.counts import WhyCounts
 
 
 def splitting(data: bytes) -> None:
@@ -124,39 +105,43 @@ def reading_streams(data: bytes) -> None:
         batches = list(gathered.batches())
         assert sum(map(len, batches)) == len(spans)
         for batch in batches:
-            through(batch)
+            documents(through(batch))
+
+
+def keeping_lines(data: bytes) -> None:
+    """An answer as the lines of a dump: each is JSON on one line, and read back they are the spans of the answer."""
+    notes = Notes()
+    kept = list(lines(data, "f", notes))
+    for line in kept:
+        assert b"\n" not in line.data
+        assert b"\r" not in line.data
+        msgspec.json.decode(line.data, type=msgspec.Raw)
+    back = concat(list(read_stream([b"\n".join(line.data for line in kept)], "f")))
+    if not len(notes):
+        rows, _, _ = _told(concat(list(read_stream([data], "f"))))
+        assert sorted(_told(back)[0], key=repr) == sorted(rows, key=repr)
 
 
 def reconstructing(data: bytes) -> None:
-    """Spans of any shape, eight bytes each: the same documents in any order and in batches of any size."""
-    rows = list(_SPAN.iter_unpack(data[: len(data) // _SPAN.size * _SPAN.size][: 40 * _SPAN.size]))
+    """Spans of any shape: the same documents in any order, in batches of any size, and torn traces put together."""
+    rows = rows_of(data)
     if not rows:
         return
-    whole = through(_spans(rows))
-    assert documents(whole) == documents(through(_spans(rows[::-1])))
-    merged = Report()
-    for trace in sorted({row[0] >> 6 for row in rows}, reverse=True):
-        merged.merge(through(_spans([row for row in rows if row[0] >> 6 == trace])))
-    assert documents(merged) == documents(whole)
-
-
-def through(spans: Spans) -> Report:
-    """The Report of spans, every stage of it checked."""
-    spans.self_check()
-    forest = reconstruct(spans)
-    forest.self_check()
-    assert len(forest) == len(spans)
-    noted = ("duplicate-spans", "differing-duplicates", "partial-reports")
-    assert forest.duplicate.sum() == sum(forest.notes.count(code) for code in noted)
-    hops(forest).self_check()
-    result = report(forest, view="tree")
-    documents(result)
-    return result
-
-
-def documents(result: Report) -> str:
-    """Everything that a report says; raises for what JSON cannot say."""
-    return json.dumps([result.graph(), result.errors()], allow_nan=False)
+    spans, backwards = spans_of(rows), spans_of(rows[::-1])
+    by_trace = [spans_of([row for row in rows if trace_of(row) == trace]) for trace in sorted(set(map(trace_of, rows)))]
+    whole = through(spans)
+    told = documents(whole)
+    assert documents(through(backwards)) == told
+    merged = Counted(Report(), WhyCounts())
+    for some in by_trace[::-1]:
+        merged.merge(through(some))
+    assert documents(merged) == told
+    trees(spans)
+    together, notes = put_together([spans], len(rows))
+    again, noted = put_together(by_trace[::-1], len(rows) // 2)
+    assert notes.documents() == noted.documents()
+    if together.trace_ids != spans.trace_ids:
+        assert documents(through(together)) == documents(through(again))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -166,6 +151,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "zipkin": reading_zipkin,
     "bulk": reading_in_bulk,
     "stream": reading_streams,
+    "lines": keeping_lines,
     "forest": reconstructing,
 }
 
@@ -190,10 +176,10 @@ def _decoded(data: bytes) -> object:
         return None
 
 
-def _told(spans: Spans) -> tuple[object, ...]:
+def _told(spans: Spans) -> tuple[list[object], list[object], object]:
     """All that Spans say, codes resolved."""
     columns = {"service": spans.service, "operation": spans.operation, **spans.tags}
-    rows = [
+    rows: list[object] = [
         (
             spans.trace_ids[spans.trace[row]],
             *(int(getattr(spans, name)[row]) for name in ("span_id", "parent_id", "start_ns", "duration_ns")),
@@ -202,31 +188,5 @@ def _told(spans: Spans) -> tuple[object, ...]:
         )
         for row in range(len(spans))
     ]
-    links = list(zip(spans.link_row.tolist(), spans.link_trace, spans.link_span.tolist(), strict=True))
+    links: list[object] = list(zip(spans.link_row.tolist(), spans.link_trace, spans.link_span.tolist(), strict=True))
     return rows, links, spans.notes.documents()
-
-
-def _spans(rows: list[tuple[int, ...]]) -> Spans:
-    builder = SpansBuilder()
-    names = list(_TAGS)
-    for ids, parent, times, service, kind, first, second, more in rows:
-        start = _STARTS[times & 7]
-        row = builder.add(
-            f"{(ids >> 6) + 1:032x}",
-            (ids & 15) + 1,
-            parent & 15,
-            start,
-            min(_DURATIONS[times >> 3 & 7], MAX_NS - start),
-            _SERVICES[service % len(_SERVICES)],
-            _OPERATIONS[service // len(_SERVICES) % len(_OPERATIONS)],
-            kind % 6,
-            bool(kind & 64),
-            bool(kind & 128),
-        )
-        for byte in (first, second, more):
-            name = names[(byte >> 4) % len(names)]
-            if text := _TAGS[name][byte % len(_TAGS[name])]:
-                builder.tag(row, name, text)
-        if parent & 64:
-            builder.link(row, f"{(parent >> 7) + 1:032x}", (more & 15) + 1)
-    return builder.build()

@@ -129,7 +129,7 @@ def _spans(tree: CallTree, resolved: Resolved, sections: Sections, broken: set[i
         "duration": spans.duration_ns.tolist(),
         "self": self_times(forest).tolist(),
         "flags": spans.tag("flags").tolist(),
-        "call": np.where(tree.of_row >= 0, tree.place[tree.of_row], -1).tolist(),
+        "call": np.append(tree.place, -1)[tree.of_row].tolist(),
     }
     failed, on_path, span_id = hops.outcomes.failed.tolist(), critical.tolist(), spans.span_id.tolist()
     return [

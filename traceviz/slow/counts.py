@@ -23,7 +23,7 @@ from traceviz.analyze.sketch import Sketch, exact_sum
 from traceviz.hops import Hops, hops
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
-from traceviz.slow.places import OF_CALLER, SIGNS, WHERES, PlaceKey, Places, places
+from traceviz.slow.places import OF_CALLER, SIGNS, WHERES, PlaceKey, Places, of_hop, places
 from traceviz.spans import Ints, Rows
 
 #: Of what is asked for at the entries, of operations on the path, and of the values of a trait of a place so many are
@@ -259,7 +259,7 @@ def _key(hops: Hops, caller: int, callee: int, where: int, sign: int) -> PlaceKe
 def _add_traits(hops: Hops, calls: Rows, waited: Ints, place: Rows, labels: Ints, counts: list[PlaceCounts]) -> None:
     """By what those whose the places are can be told apart: callers where it is their proxies, else callees."""
     hop, root = calls[:, 5], calls[:, 4]
-    caller_row, callee_row = hops.caller_row[hop], hops.callee_row[hop]
+    caller_row, callee_row = of_hop(hops.caller_row, hop), of_hop(hops.callee_row, hop)
     row = np.where(calls[:, 2] == WHERES.index("caller-proxy"), caller_row, callee_row)
     row = np.where(hop >= 0, row, root)
     # Who reported no half is known by what it was asked for alone.

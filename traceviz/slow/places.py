@@ -83,8 +83,8 @@ def places(hops: Hops, entered: Entries) -> Places:
         row,
         sections.end_ns - sections.start_ns,
         forest.root[row],
-        np.where(hop >= 0, hops.caller[hop], -1),
-        np.where(hop >= 0, hops.callee[hop], forest.workloads.of_row[row]),
+        of_hop(hops.caller, hop),
+        np.where(hop >= 0, of_hop(hops.callee, hop), forest.workloads.of_row[row]),
         hop,
         where,
         np.where(waiting & (sign == 0), _WAITING, sign),
@@ -108,6 +108,11 @@ def requests(hops: Hops, entered: Entries) -> Bools:
     return of_user
 
 
+def of_hop(column: Rows, hop: Rows) -> Rows:
+    """A column of hops for each of these, -1 where there is none: a trace may have no hop at all."""
+    return np.append(column, -1)[hop]
+
+
 def _between(hops: Hops, row: Rows, hop: Rows) -> Ints:
     """Whose the time of a caller's own spans is, outside of what lies beneath them."""
     forest = hops.forest
@@ -115,9 +120,9 @@ def _between(hops: Hops, row: Rows, hop: Rows) -> Ints:
     attempts = np.flatnonzero((forest.role == Role.ATTEMPT) & (forest.parent >= 0))
     tried[forest.parent[attempts]] = True
     # A program's span around its proxy's is the way between the two.
-    head = hops.caller_row[hop]
+    head = of_hop(hops.caller_row, hop)
     at_proxy = tried[row] | ((head != row) & (forest.role[row] == Role.CLIENT) & (forest.role[head] == Role.CALLER))
-    beyond = np.where(hops.callee_row[hop] >= 0, _NETWORK, _CALLEE)
+    beyond = np.where(of_hop(hops.callee_row, hop) >= 0, _NETWORK, _CALLEE)
     return np.where(at_proxy, _CALLER_PROXY, beyond)
 
 
@@ -135,8 +140,9 @@ def _delayed(hops: Hops, row: Rows, hop: Rows, outgoing: Bools, where: Ints) -> 
     """Time in which a proxy held a request back on purpose: its own span's, outside of the attempts beneath it."""
     forest, delayed = hops.forest, hops.outcomes.delayed
     # Without attempts of its own a caller half is the attempt as well: then all of the gap counts as the delay.
-    at_caller = outgoing & (forest.role[row] != Role.ATTEMPT) & delayed[hops.caller_row[hop]]
-    return np.where(outgoing, at_caller & (hops.caller_row[hop] >= 0), delayed[row])
+    head = of_hop(hops.caller_row, hop)
+    at_caller = outgoing & (forest.role[row] != Role.ATTEMPT) & delayed[head]
+    return np.where(outgoing, at_caller & (head >= 0), delayed[row])
 
 
 def _waiting(hops: Hops, entered: Entries, sections: Sections, hop: Rows) -> Bools:

@@ -23,6 +23,8 @@ STRING = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*"')
 #: A text up to where it stops being one: its end is missing, or a line ends inside of it.
 OPEN_TEXT = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*\\?')
 KEY = re.compile(rb'("[^"\\\x00-\x1f]*+(?:\\[^\x00-\x1f][^"\\\x00-\x1f]*+)*")\s*+:\s*+')
+#: A key up to where the bytes end, before its colon.
+OPEN_KEY = re.compile(OPEN_TEXT.pattern + rb'(?:"\s*)?')
 SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
 GAP = re.compile(rb"[\s,]*+")
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from traceviz.sources import scan
-
-Format = Literal["jaeger", "otlp", "zipkin"]
+from traceviz.sources.broken import end_of_broken, holds_beginning
+from traceviz.sources.kinds import ASIDE, ENVELOPES, Format, kind_of_object
 
 
 class Record(NamedTuple):
@@ -41,60 +41,12 @@ class Record(NamedTuple):
 #: or a gzip file of a few MB, could fill any memory.
 MOST_BYTES = 1 << 29
 
-#: Keys that hold records, or further envelopes with records.
-_ENVELOPES = frozenset({"data", "result", "resourceSpans", "batches", "trace", "traces"})
-#: Keys beside them that are understood: the errors of a server, the first line of `traceviz fetch`.
-_ASIDE: dict[str, Literal["refusal", "header"]] = {"errors": "refusal", "error": "refusal", "traceviz": "header"}
-
-_JAEGER_KEYS = frozenset({"spans", "processes"})
-_OTLP_KEYS = frozenset({"resource", "scopeSpans", "instrumentationLibrarySpans"})
-#: What a search answers about a trace in place of its spans: Tempo's, and summaries of Jaeger's v3.
-_SUMMARY_KEYS = frozenset({"rootServiceName", "rootTraceName", "spanSets", "spanSet"})
-_ZIPKIN_PARTS = frozenset({"tags", "annotations", "binaryAnnotations", "localEndpoint", "remoteEndpoint"})
-_SKIPPED = _ZIPKIN_PARTS | {"warnings"}
-
-_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*"'
-_FLAT = rb'\{(?:[^{}"]++|' + _TEXT + rb")*\}"
-_FLAT_LIST = rb'\[(?:[^\[\]{}"]++|' + _TEXT + rb"|" + _FLAT + rb")*\]"
-_VALUE = rb"(?:" + rb"|".join((_TEXT, _FLAT, _FLAT_LIST, rb'[^\s"{}\[\],]++')) + rb")"
-
-
-def _members_but(*keys: bytes) -> bytes:
-    """A pattern for any number of members with other keys."""
-    others = b"".join(rb'(?!"' + key + rb'")' for key in keys)
-    return rb"(?:" + others + _TEXT + rb"\s*+:\s*+" + _VALUE + rb"\s*+,\s*+)*"
-
-
-def _beginning(*pattern: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"\{\s*+" + b"".join(pattern), re.DOTALL)
-
-
-_COLON = rb"\s*+:\s*+"
-#: The beginning of a record, which no other record of its format contains outside of a string.
-_BEGINNING: dict[Format, re.Pattern[bytes]] = {
-    "jaeger": _beginning(_members_but(b"spans", b"processes"), rb'"(?:spans|processes)"', _COLON, rb"[\[{]"),
-    "otlp": _beginning(
-        _members_but(b"resource", b"scopeSpans", b"instrumentationLibrarySpans"),
-        rb'"(?:resource|scopeSpans|instrumentationLibrarySpans)"',
-        _COLON,
-        rb"[\[{]",
-    ),
-    "zipkin": _beginning(
-        _members_but(b"traceId", b"id"),
-        *(rb'(?:"traceId"', _COLON, _TEXT, rb"\s*+,\s*+", _members_but(b"id"), rb'"id"'),
-        *(rb'|"id"', _COLON, _TEXT, rb"\s*+,\s*+", _members_but(b"traceId"), rb'"traceId")'),
-        *(_COLON, rb'"'),
-    ),
-}
-
 _JUNK = re.compile(rb"[^\[{]*+")
 _LIST_OF_RECORDS = re.compile(rb"\[\s*(?:[\[{\]]|null|$)")
-_OPEN_KEY = re.compile(scan.OPEN_TEXT.pattern + rb'(?:"\s*)?')
 _EMPTY = re.compile(rb"\{\s*\}")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SHOWN = 200
 _LONG_SCALAR = 4096
-_LOOKAHEAD = 4096
 _DEEP = 20
 #: Envelopes in envelopes: what lies deeper is let go of, because every one of them is remembered.
 _DEEPEST = 1_000_000
@@ -147,9 +99,8 @@ class Splitter:
         """Walk through the stream."""
         if not self._more():
             return
-        while len(self._data) < len(_BYTE_ORDER_MARK) and self._more():
-            pass
-        if self._data.startswith(_BYTE_ORDER_MARK):
+        data, _ = self._ahead(len(_BYTE_ORDER_MARK))
+        if data.startswith(_BYTE_ORDER_MARK):
             self._at = len(_BYTE_ORDER_MARK)
         while self._to_next_token():
             first = self._data[self._at]
@@ -190,6 +141,12 @@ class Splitter:
         self.held = max(self.held, len(self._data))
         return got > 0
 
+    def _ahead(self, size: int) -> tuple[bytes, int]:
+        """What is held and where the walk stands in it, with so many bytes from there on where there are as many."""
+        while len(self._data) - self._at < size and self._more():
+            pass
+        return self._data, self._at
+
     def _to_next_token(self) -> bool:
         """Step over whitespace and commas; False at the end of the stream."""
         while True:
@@ -218,7 +175,7 @@ class Splitter:
         if frame.closing == scan.CLOSING[0]:
             frame.index += 1
             return frame.expected
-        return frame.expected and frame.key in _ENVELOPES
+        return frame.expected and frame.key in ENVELOPES
 
     def _open(self) -> Iterator[Record]:
         """An object or a list begins: a record is handed out, anything else is walked into."""
@@ -227,8 +184,8 @@ class Splitter:
             yield from self._junk()
             return
         frame = self._frames[-1] if self._frames else None
-        if frame and frame.awaits_value and frame.expected and frame.key in _ASIDE:
-            yield from self._aside(_ASIDE[frame.key])
+        if frame and frame.awaits_value and frame.expected and frame.key in ASIDE:
+            yield from self._aside(ASIDE[frame.key])
             return
         what = "envelope" if is_list else self._classify()
         if what == "nothing" and frame is None:
@@ -270,9 +227,8 @@ class Splitter:
 
     def _excerpt(self) -> bytes:
         """What stands here, for a message, the same however the stream is cut into blocks."""
-        while len(self._data) - self._at < _SHOWN and self._more():
-            pass
-        return self._data[self._at : self._at + _SHOWN]
+        data, at = self._ahead(_SHOWN)
+        return data[at : at + _SHOWN]
 
     def _know(self) -> None:
         if self._frames:
@@ -313,8 +269,8 @@ class Splitter:
         expected = self._begin_value()
         if value == b"null":
             pass
-        elif in_object and frame.expected and frame.key in _ASIDE:
-            yield Record(_ASIDE[frame.key], self._path(), value[:_SHOWN])
+        elif in_object and frame.expected and frame.key in ASIDE:
+            yield Record(ASIDE[frame.key], self._path(), value[:_SHOWN])
         elif expected:
             yield Record("other", self._path(), value[:_SHOWN])
         self._at = end
@@ -335,14 +291,14 @@ class Splitter:
             found = scan.KEY.match(self._data, self._at)
             if found is not None and (found.end() < len(self._data) or self._ended):
                 break
-            if found is None and not _OPEN_KEY.fullmatch(self._data, self._at):
+            if found is None and not scan.OPEN_KEY.fullmatch(self._data, self._at):
                 self._at = self._scalar_end()
                 return
             if not self._more():
                 self._at = len(self._data)
                 return
         frame.key, frame.awaits_value = scan.text_of_key(found), True
-        frame.known = frame.known or frame.key in _ENVELOPES or frame.key in _ASIDE
+        frame.known = frame.known or frame.key in ENVELOPES or frame.key in ASIDE
         self._at = found.end()
 
     def _scalar_end(self) -> int:
@@ -371,7 +327,7 @@ class Splitter:
     def _classify(self) -> Format | Literal["envelope", "nothing", "summary"]:
         """What the object is that begins here, by its first keys."""
         while True:
-            what = _kind_of_object(self._data, self._at, self._ended or self._too_long)
+            what = kind_of_object(self._data, self._at, self._ended or self._too_long)
             if what is not None:
                 return what
             self._more()
@@ -391,80 +347,6 @@ class Splitter:
     def _end_of_record(self, what: Format) -> int:
         """Where the record ends that begins here. Once one was found that has no end before the stream's, no further
         one is looked through as far: a record that has the beginning of another in it has lost its end."""
-        if self._torn and self._holds_beginning(what):
-            return self._end_of_broken(what)
-        return self._end() or self._end_of_broken(what)
-
-    def _holds_beginning(self, what: Format) -> bool:
-        """Whether another record begins, outside of texts, before this one ends."""
-        begins = _BEGINNING[what].match
-        return any(begins(self._data, at) for at in scan.objects_within(self._data, self._at))
-
-    def _end_of_broken(self, what: Format) -> int:
-        """Where a record ends that is no JSON: at its bracket, at the next record, or with the stream.
-
-        A quote too few turns texts inside out, so that the bracket that seems to close it may stand in a text of the
-        next record: the beginning of that one goes before, and is looked for a little further.
-        """
-        window = 2 * _LOOKAHEAD
-        while True:
-            # The windows are the same however the stream is cut into blocks, and so is what is found first in them.
-            while len(self._data) - self._at < window and self._more():
-                pass
-            data, at = self._data, self._at
-            stop = min(len(data), at + window)
-            following = _BEGINNING[what].search(data, at + 1, stop)
-            end = scan.balanced_end(data, at, following.start() if following else stop)
-            if following:
-                return following.start() if end is None else end
-            if end is not None and end + _LOOKAHEAD <= stop:
-                return end
-            if at + window > len(data):
-                return len(data) if end is None else end
-            window *= 2
-
-
-def _kind_of_object(data: bytes, start: int, ended: bool) -> Format | Literal["envelope", "nothing", "summary"] | None:
-    """The kind of the object at `start`; None where more bytes are needed to tell."""
-    seen: set[str] = set()
-    at = start + 1
-    while True:
-        gap = scan.GAP.match(data, at)
-        at = gap.end() if gap else at
-        key = scan.KEY.match(data, at)
-        if key is None:
-            unfinished = at == len(data) or _OPEN_KEY.fullmatch(data, at) is not None
-            break
-        name = scan.text_of_key(key)
-        seen.add(name)
-        if name in _JAEGER_KEYS:
-            return "jaeger"
-        if name in _OTLP_KEYS:
-            return "otlp"
-        if name in _SUMMARY_KEYS and _by_keys(seen) != "envelope":
-            return "summary"
-        if "traceId" in seen and "id" in seen:
-            return "zipkin"
-        if name in _ENVELOPES or name in _ASIDE:
-            return "envelope"
-        at = key.end()
-        if data[at : at + 1] and data[at] in scan.OPENING and name not in _SKIPPED:
-            return _by_keys(seen)
-        end = scan.end_of(data, at) if at < len(data) else None
-        unfinished = end is None or end == len(data)
-        if end is None or unfinished:
-            break
-        at = end
-    if unfinished and not ended:
-        return None
-    if not seen and data[at : at + 1] != b"}":
-        return "nothing"
-    what = _by_keys(seen)
-    broken = data[at : at + 1] != b"}"
-    return "zipkin" if broken and what == "envelope" and seen & _ZIPKIN_PARTS else what
-
-
-def _by_keys(seen: set[str]) -> Format | Literal["envelope"]:
-    if "traceId" in seen and "spanId" not in seen:
-        return "zipkin"
-    return "jaeger" if "traceID" in seen and "spanID" not in seen else "envelope"
+        if self._torn and holds_beginning(what, self._data, self._at):
+            return end_of_broken(what, self._ahead)
+        return self._end() or end_of_broken(what, self._ahead)
