@@ -258,9 +258,10 @@ def request(
 ) -> list[Row]:
     """A user's request through app to db: db takes `ms`, `gap` lies between, `calls` of them one after another."""
     each = ms + gap + delay
-    rows = [gateway("g", "app", ms=5 + calls * each), inbound("i", "g", "app", ms=5 + calls * each)]
+    whole = 5 + calls * (each + 0.5)
+    rows = [gateway("g", "app", ms=whole), inbound("i", "g", "app", ms=whole)]
     for n in range(calls):
-        begin = 2 + n * each
+        begin = 2 + n * (each + 0.5)
         more = {"flags": "DI"} if delay else {}
         rows.append(outbound(f"o{n}", "i", "app", "db", start=begin, ms=each, **more))
         rows.append(inbound(f"d{n}", f"o{n}", "db", start=begin + delay + gap / 2, ms=ms, **callee))
