@@ -20,8 +20,9 @@ from traceviz.spans import Ints
 LEAST_RATIO = 1.1
 LEAST_NS = 100_000
 LEAST_ERRORS = 0.001
-#: The tail is what is slower than this share of the calls of both sides.
-_TAIL = 0.95
+#: The tail is what is slower than this share of the calls of both sides, and no fewer than so many calls, because one
+#: or two on either side prove nothing.
+_TAIL, _LEAST_TAIL = 0.95, 10
 
 Field = Literal["error_rate_delta", "p50_ratio", "p95_ratio"]
 
@@ -110,7 +111,9 @@ def _of_times(before: EdgeCounts, after: EdgeCounts, times: Times) -> Iterator[O
 def _beyond(mine: Ints, theirs: Ints) -> tuple[int, int, int, int]:
     """How many calls before are in the tail of all and how many are not, and likewise after."""
     reached = np.cumsum(mine + theirs)
-    limit = int(np.searchsorted(reached, math.ceil(_TAIL * int(reached[-1])))) + 1
+    number = int(reached[-1])
+    rank = max(0, min(math.ceil(_TAIL * number), number - _LEAST_TAIL))
+    limit = int(np.searchsorted(reached, rank)) + 1
     slow, late = int(mine[limit:].sum()), int(theirs[limit:].sum())
     return slow, int(mine.sum()) - slow, late, int(theirs.sum()) - late
 
