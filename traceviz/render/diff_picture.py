@@ -173,7 +173,7 @@ def _legend(document: DiffDocument, nodes: Sequence[PictureNode], colours: Palet
     entries = [LegendEntry(sample, colours.changed_text[kind], said) for kind, sample, said in meant if kind in found]
     if any(edge["kind"] == "async" for edge in document["edges"]):
         entries.append(LegendEntry("──>", colours.ink, "asynchronous, through a queue"))
-    if found - {"same"}:
+    if found & {"worse", "better"}:
         entries.append(LegendEntry("", colours.ink, "p50, p95: time of a call, after over before"))
     return (*entries, *shapes(nodes, colours))
 
