@@ -38,6 +38,11 @@ class Recording:
         on_edge = (self._hops.caller >= 0) & (ends[self._hops.caller] == caller) & (ends[self._hops.callee] == callee)
         return np.flatnonzero(on_edge & traces[self._trace()])
 
+    def failed(self, traces: Bools, caller: str, callee: str) -> Rows:
+        """Those of them that failed."""
+        calls = self.calls(traces, caller, callee)
+        return calls[self._hops.failed[calls]]
+
     def report(
         self,
         traces: Bools,
@@ -46,8 +51,9 @@ class Recording:
         slowed: Rows | None = None,
         factor: float = 1.0,
         failing: Rows | None = None,
+        mended: Rows | None = None,
     ) -> Report:
-        """The edges of these traces as a report, some calls left out, so many times slower, or failing."""
+        """The edges of these traces as a report, some calls left out, so many times slower, failing, or not."""
         made = self._hops
         caller = np.where(traces[self._trace()], made.caller, -1)
         caller[[] if without is None else without] = -1
@@ -55,8 +61,8 @@ class Recording:
         if slowed is not None:
             for times in (client, server):
                 times[slowed] = np.where(times[slowed] >= 0, times[slowed] * factor, -1)
-        if failing is not None:
-            failed[failing] = True
+        failed[[] if failing is None else failing] = True
+        failed[[] if mended is None else mended] = False
         changed: Hops = replace(made, caller=caller, client_ns=client, server_ns=server, failed=failed)
         whole = self._whole
         return Report(

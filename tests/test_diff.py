@@ -78,12 +78,25 @@ def test_an_edge_that_fails_is_worse_by_its_error_rate() -> None:
     assert (found["change"], found["changed"], found["error_rate_delta"]) == ("worse", ["error_rate_delta"], 0.25)
 
 
-def test_errors_go_before_times_because_what_fails_at_once_is_no_better() -> None:
-    found = edge(diff(requests(40, ms=50), requests(40, errors=40, ms=1)), "shop", "cart")
-    assert found["change"] == "worse"
-    assert found["changed"] == ["error_rate_delta", "p50_ratio", "p95_ratio"]
-    assert found["p50_ratio"] is not None
-    assert found["p50_ratio"] < 0.1
+def test_what_fails_at_once_is_no_faster_for_it_and_what_no_longer_fails_no_slower() -> None:
+    aborted = [row for number in range(40) for row in request(number, ms=1, error=True)]
+    well = [row for number in range(40, 80) for row in request(number, ms=50 + number % 10)]
+    half_fails, none_fails = report(forest(*aborted, *well)), report(forest(*well))
+    broken, fixed = (edge(diff(*pair), "shop", "cart") for pair in ((none_fails, half_fails), (half_fails, none_fails)))
+    assert (broken["change"], broken["changed"]) == ("worse", ["error_rate_delta"])
+    assert (fixed["change"], fixed["changed"]) == ("better", ["error_rate_delta"])
+    # The ratio is that of the edges all the same, as they stand beside it.
+    assert fixed["before"] is not None
+    assert fixed["after"] is not None
+    assert fixed["before"]["client_ms"] is not None
+    assert fixed["after"]["client_ms"] is not None
+    assert fixed["p50_ratio"] == pytest.approx(fixed["after"]["client_ms"]["p50"] / 1.0)
+
+
+def test_errors_go_before_times() -> None:
+    found = edge(diff(requests(80, ms=50), requests(80, errors=40, ms=20)), "shop", "cart")
+    assert (found["change"], found["changed"]) == ("worse", ["error_rate_delta", "p50_ratio"])
+    assert found["p50_ratio"] == 0.4
 
 
 def test_an_edge_with_a_longer_tail_is_worse_though_most_calls_are_faster() -> None:

@@ -19,9 +19,11 @@ from traceviz.notes import Notes, define
 
 TOO_FEW_CALLS = define(
     "too-few-calls",
-    "{count} {count:edge has|edges have} too few calls on one side to tell a change of their times from chance",
-    """`diff` found an edge on both sides, with so few calls on one of them that no difference of their times, however
-    large, would be beyond chance. It is `same` unless its errors say otherwise, which means that nobody knows.
+    "{count} {count:edge has|edges have} too few calls without an error on one side to tell a change of their times "
+    "from chance",
+    """`diff` found an edge on both sides, with so few calls that went well on one of them that no difference of their
+    times, however large, would be beyond chance. It is `same` unless its errors say otherwise, which means that nobody
+    knows.
 
     Sign: the examples are such edges; `p_value` in the JSON is null where nothing of an edge could be told.
 
