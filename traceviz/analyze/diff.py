@@ -35,7 +35,7 @@ TIMES_OF_CALLEE = define(
     """`diff` compares what callers measured. Where a side has no caller's half, the callee's times of both sides are
     taken, without network and proxies in between. `times_from` in the JSON says it for every edge.
 
-    Sign: the examples are such edges.
+    Sign: the examples are such edges. What comes out of a queue has no caller that measures, and is not among them.
 
     What to do: nothing, unless the caller is yours to instrument.""",
 )
@@ -190,7 +190,9 @@ def _note_what_is_not_known(pairs: Sequence[_Pair], notes: Notes) -> None:
     both = [pair for pair in pairs if pair.before is not None and pair.after is not None]
     told = [pair for pair in both if any(one.of == "times" for one in pair.outcomes)]
     unlike = [pair for pair in both if pair.times is None and _timed(pair.before) and _timed(pair.after)]
-    of_callee = [pair for pair in both if pair.times is not None and pair.times.seen_from == "callee"]
+    by_callee = [pair for pair in both if pair.times is not None and pair.times.seen_from == "callee"]
+    # Out of a queue nobody calls who could measure.
+    of_callee = [pair for pair in by_callee if not pair.name.asynchronous]
     few = [pair for pair in both if pair not in told and pair not in unlike]
     for code, some in ((TOO_FEW_CALLS, few), (TIMES_OF_CALLEE, of_callee), (TIMES_UNLIKE, unlike)):
         notes.add(code, len(some), map(str, some))
