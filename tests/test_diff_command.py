@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 from tests.commands import NONE, SEED, Ended, called
 from tests.conftest import MESH, SHARED
 from tests.schemas import faults
+from traceviz.analyze.report import Report
+from traceviz.commands.delivery import Run
 from traceviz.demo import serve_recording
 from traceviz.render import FORMATS
 from traceviz.render.arrangement import AS_USUAL
 from traceviz.render.diff_text import diff_text
+from traceviz.wanted import Wanted
 
 OTEL = SHARED / "data" / "otel"
 HEALTHY, DB_ERROR, NETWORK_SLOW = (
@@ -184,6 +188,20 @@ def test_a_side_without_a_trace_is_3_and_says_which() -> None:
     nothing = called("diff", "--by-version", "v1", "v9", VERSIONS)
     assert nothing.code == 3
     assert "reviews' has v1, v2, v3" in nothing.err
+
+
+def test_half_of_a_side_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Run.read
+
+    def stopped(run: Run, targets: Sequence[str], wanted: Wanted) -> Report:
+        report = whole(run, targets, wanted)
+        run.interrupted = True
+        return report
+
+    monkeypatch.setattr(Run, "read", stopped)
+    for arguments in ([NONE, SEED], ["--by-version", "v1", "v3", VERSIONS]):
+        ended = called("diff", *arguments)
+        assert (ended.code, ended.out) == (130, b"")
 
 
 # What is read
