@@ -194,8 +194,9 @@ def _note_what_is_not_known(pairs: Sequence[_Pair], notes: Notes) -> None:
     # Out of a queue nobody calls who could measure.
     of_callee = [pair for pair in by_callee if not pair.name.asynchronous]
     few = [pair for pair in both if pair not in told and pair not in unlike]
-    for code, some in ((TOO_FEW_CALLS, few), (TIMES_OF_CALLEE, of_callee), (TIMES_UNLIKE, unlike)):
-        notes.add(code, len(some), map(str, some))
+    notes.add(TOO_FEW_CALLS, len(few), map(str, few))
+    notes.add(TIMES_OF_CALLEE, len(of_callee), map(str, of_callee))
+    notes.add(TIMES_UNLIKE, len(unlike), map(str, unlike))
 
 
 def _timed(counts: EdgeCounts | None) -> bool:
