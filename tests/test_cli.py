@@ -26,6 +26,7 @@ COMMANDS = (
     "graph",
     "errors",
     "tree",
+    "diff",
     "doctor",
     "fetch",
     "services",

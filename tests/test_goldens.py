@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import traceviz
 from tests import oracle
 from tests.builder import forest, gateway, inbound, outbound, span
 from tests.commands import Ended, called
+from tests.compared import recording
 from tests.conftest import MESH, ROOT, SHARED, recorded
 from tests.documents_made import HOSTILE
+from traceviz.analyze.diff import diff
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
-from traceviz.documents import TreeDocument
+from traceviz.documents import DiffDocument, TreeDocument
 from traceviz.errors import DrawingFailed
 from traceviz.render import render
 
@@ -199,7 +202,36 @@ def test_the_tree_of_a_request_is_the_golden_one(case: str, check: Check) -> Non
     check(f"{case}.tree.dot", str(render(document, "dot")))
 
 
+def compared() -> DiffDocument:
+    """The seeded mesh before and after: redis became slow, lua is no longer asked, and the injected fault is gone."""
+    of = recording(MESH / "seed_504" / "v1" / "traces.json.gz")
+    before = np.arange(of.traces) % 2 == 0
+    slow, gone = of.calls(~before, "service-go", "service-redis"), of.calls(~before, "service-python", "service-lua")
+    aborted = of.failed(~before, "istio-ingress", "service-python")
+    after = of.report(~before, slowed=slow, factor=2, without=gone, mended=aborted)
+    return diff(of.report(before), after)
+
+
+def test_a_comparison_is_the_golden_one(check: Check) -> None:
+    document = compared()
+    check("compared.json", str(render(document, "json")))
+    check("compared.txt", str(render(document, "table", width=80)))
+    check("compared.dot", str(render(document, "dot")))
+    check("compared.mmd", str(render(document, "mermaid")))
+
+
 # What has to hold whatever the files say
+
+
+def test_a_comparison_shows_what_was_changed_and_nothing_else() -> None:
+    document = compared()
+    assert {(one["callee"], one["change"]) for one in document["edges"] if one["significant"]} == {
+        ("service-redis", "worse"),
+        ("service-lua", "removed"),
+        ("service-python", "better"),
+    }
+    assert document["changes"]["same"] == len(document["edges"]) - 3
+    assert all(one["before"] or one["after"] for one in (*document["edges"], *document["nodes"]))
 
 
 def test_seed_504_shows_the_injected_fault() -> None:

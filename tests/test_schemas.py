@@ -23,8 +23,13 @@ from traceviz.demo import serve_recording
 from traceviz.documents import (
     BaselineDocument,
     Cause,
+    Changes,
     Context,
     Counts,
+    DiffDocument,
+    DiffEdge,
+    DiffNode,
+    DiffSide,
     Distribution,
     DoctorDocument,
     Edge,
@@ -136,7 +141,7 @@ def test_documents_made_by_hand_for_other_tests_are_as_the_schemas_say() -> None
 
 COMMANDS = ("graph", "errors", "services", "operations")
 #: `tree` needs to be told which trace.
-SCHEMAS = (*COMMANDS, "tree", "doctor", "slow", "why")
+SCHEMAS = (*COMMANDS, "tree", "doctor", "slow", "why", "diff")
 #: What may be null, by CONTRACT.
 NULLABLE = {
     *("asked.from", "asked.to", "asked.service", "asked.limit", "window.from", "window.to", "seen"),
@@ -159,6 +164,17 @@ NULLABLE_IN_TREES = {
     *("spans.parent", "spans.kind", "spans.status", "spans.call", "calls.parent", "calls.caller", "calls.server_ms"),
     *("calls.gap_ms", "calls.self_ms", "calls.status", "calls.protocol", "calls.reason", "calls.where", "calls.blame"),
     *("text", "link"),
+}
+#: Of a comparison everything that is null in a head or a row, on either side, and what is on one side only.
+NULLABLE_IN_DIFFS = {
+    *("edges.before", "edges.after", "edges.error_rate_delta", "edges.p50_ratio", "edges.p95_ratio", "edges.p_value"),
+    *("edges.times_from", "nodes.before", "nodes.after"),
+    *(
+        f"{whose}{side}.{field}"
+        for side in ("before", "after")
+        for whose, several in (("", NULLABLE | NULLABLE_IN_LISTS), ("edges.", NULLABLE), ("nodes.", NULLABLE))
+        for field in (name.removeprefix(whose) for name in several if name.startswith(whose))
+    ),
 }
 #: Objects whose keys are names out of the spans.
 COUNTED = ("statuses", "flags", "callers", "absorbed_by", "concentrated_in")
@@ -194,7 +210,8 @@ def whole() -> tuple[Json, ...]:
     compared = head | {"baseline": one_baseline()}
     slowed = compared | {"schema": "traceviz/slow/1", "requests_ms": TIMES, **one_slow_hop()}
     blamed = compared | {"schema": "traceviz/why/1", "causes": [one_cause()]}
-    return small(pictured), ranked, known, done, head | one_trace(), examined, slowed, blamed
+    diff = head | one_comparison(small(pictured))
+    return small(pictured), ranked, known, done, head | one_trace(), examined, slowed, blamed, diff
 
 
 TIMES = {"count": 2, "mean": 1.5, "p50": 1.0, "p90": 2.0, "p95": 2.0, "p99": 2.0, "max": 2.0}
@@ -224,6 +241,19 @@ def one_cause() -> Json:
     cause = {"rank": 1, "service": "cart", "caller": "front", "kind": "latency", "reason": "slow", "score": 0.9}
     cause |= {"text": "cart is slow.", "evidence": ["cart is slow."], "examples": ["0" * 32]}
     return cause | {"links": ["http://localhost:16686/trace/1"]}
+
+
+def one_comparison(pictured: Json) -> Json:
+    """What a comparison has beside its head, everything in it known."""
+    side = {field: pictured[field] for field in ("source", "asked", "seen", "window", "counts")}
+    row = {"caller": "a", "callee": "b", "kind": "sync", "change": "worse", "significant": True, "p_value": 0.001}
+    row |= {"error_rate_delta": 0.5, "p50_ratio": 2.0, "p95_ratio": 2.0, "changed": ["p50_ratio"]}
+    both = {which: pictured["edges"][0] for which in ("before", "after")}
+    node = {"name": "a", "kind": "service"} | {which: pictured["nodes"][0] for which in ("before", "after")}
+    changes = {"added": 0, "removed": 0, "worse": 1, "better": 0, "same": 0, "significant": 1}
+    rows = {"edges": [row | both | {"times_from": "caller"}], "nodes": [node]}
+    whole = {"schema": "traceviz/diff/1", "seen": None, "before": side, "after": side, "changes": changes}
+    return copy.deepcopy(whole | rows)
 
 
 def one_finding() -> Json:
@@ -309,6 +339,7 @@ def test_null_is_a_fault_where_the_contract_does_not_have_it(document: Json) -> 
 
     nullable = NULLABLE | (NULLABLE_IN_LISTS if {"services", "operations"} & document.keys() else set())
     nullable |= NULLABLE_IN_TREES if "calls" in document else set()
+    nullable |= NULLABLE_IN_DIFFS if "changes" in document else set()
     for path in places(document):
         if path != ("schema",):
             assert bool(faults(changed(document, path, null))) != (dotted(path) in nullable), path
@@ -370,6 +401,11 @@ def test_schemas_and_types_name_the_same_fields() -> None:
         "baseline": (BaselineDocument, schemas["slow"]["$defs"]["baseline"]),
         "why": (WhyDocument, schemas["why"]),
         "cause": (Cause, schemas["why"]["$defs"]["cause"]),
+        "diff": (DiffDocument, schemas["diff"]),
+        "side": (DiffSide, schemas["diff"]["$defs"]["side"]),
+        "changes": (Changes, schemas["diff"]["properties"]["changes"]),
+        "edge of a diff": (DiffEdge, schemas["diff"]["$defs"]["diff_edge"]),
+        "node of a diff": (DiffNode, schemas["diff"]["$defs"]["diff_node"]),
         "services": (ServicesDocument, schemas["services"]),
         "operations": (OperationsDocument, schemas["operations"]),
         "counts of a list": (ListingCounts, schemas["operations"]["properties"]["counts"]),

@@ -88,3 +88,25 @@ def test_the_length_of_a_union_counts_every_moment_once(intervals: list[tuple[in
         if stop > begin:
             expected.setdefault(number, set()).update(range(begin, stop))
     assert dict(zip(groups.tolist(), lengths.tolist(), strict=True)) == {k: len(v) for k, v in expected.items()}
+
+
+@given(st.lists(st.integers(1, 10**12), min_size=1, max_size=100), st.data())
+def test_what_is_without_a_part_is_the_rest(values: list[int], data: st.DataObject) -> None:
+    taken = data.draw(st.integers(0, len(values) - 1))
+    rest = Sketch(np.array(values)).without(Sketch(np.array(values[:taken])))
+    assert rest.percentiles_ns(SHARES) == [nearest_rank(values[taken:], share) for share in SHARES]
+    assert (rest.count, rest.total_ns) == (len(values) - taken, sum(values[taken:]))
+
+
+def test_a_part_of_many_is_taken_out_of_their_buckets() -> None:
+    values = np.random.default_rng(1).lognormal(15, 1, EXACT + 500).astype(np.int64)
+    for taken in (10, EXACT + 100):
+        rest = Sketch(values).without(Sketch(values[:taken]))
+        assert rest.count == len(values) - taken
+        expected = [nearest_rank(values[taken:].tolist(), share) for share in SHARES]
+        assert rest.percentiles_ns(SHARES) == pytest.approx(expected, rel=0.0101)
+
+
+def test_two_distributions_are_laid_beside_each_other() -> None:
+    scale, mine, theirs = Sketch(np.array([5, 1, 5])).together(Sketch(np.array([9, 5])))
+    assert (scale.tolist(), mine.tolist(), theirs.tolist()) == ([1, 5, 9], [1, 2, 0], [0, 1, 1])

@@ -30,7 +30,7 @@ class Fields:
 
     def kind(self, name: str) -> Kind | None:
         """What a field is, None where there is none of this name."""
-        if any(name.removeprefix(whose) in _TIMES for whose in self._timed):
+        if any(name.startswith(whose) and name[len(whose) :] in _TIMES for whose in self._timed):
             return "number"
         return self._kinds.get(name) or next(
             (kind for known, kind in reversed(self._kinds.items()) if "*" in known and fnmatchcase(name, known)), None

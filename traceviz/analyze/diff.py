@@ -19,9 +19,11 @@ from traceviz.notes import Notes, define
 
 TOO_FEW_CALLS = define(
     "too-few-calls",
-    "{count} {count:edge has|edges have} too few calls on one side to tell a change of their times from chance",
-    """`diff` found an edge on both sides, with so few calls on one of them that no difference of their times, however
-    large, would be beyond chance. It is `same` unless its errors say otherwise, which means that nobody knows.
+    "{count} {count:edge has|edges have} too few calls without an error on one side to tell a change of their times "
+    "from chance",
+    """`diff` found an edge on both sides, with so few calls that went well on one of them that no difference of their
+    times, however large, would be beyond chance. It is `same` unless its errors say otherwise, which means that nobody
+    knows.
 
     Sign: the examples are such edges; `p_value` in the JSON is null where nothing of an edge could be told.
 
@@ -33,7 +35,7 @@ TIMES_OF_CALLEE = define(
     """`diff` compares what callers measured. Where a side has no caller's half, the callee's times of both sides are
     taken, without network and proxies in between. `times_from` in the JSON says it for every edge.
 
-    Sign: the examples are such edges.
+    Sign: the examples are such edges. What comes out of a queue has no caller that measures, and is not among them.
 
     What to do: nothing, unless the caller is yours to instrument.""",
 )
@@ -188,10 +190,13 @@ def _note_what_is_not_known(pairs: Sequence[_Pair], notes: Notes) -> None:
     both = [pair for pair in pairs if pair.before is not None and pair.after is not None]
     told = [pair for pair in both if any(one.of == "times" for one in pair.outcomes)]
     unlike = [pair for pair in both if pair.times is None and _timed(pair.before) and _timed(pair.after)]
-    of_callee = [pair for pair in both if pair.times is not None and pair.times.seen_from == "callee"]
+    by_callee = [pair for pair in both if pair.times is not None and pair.times.seen_from == "callee"]
+    # Out of a queue nobody calls who could measure.
+    of_callee = [pair for pair in by_callee if not pair.name.asynchronous]
     few = [pair for pair in both if pair not in told and pair not in unlike]
-    for code, some in ((TOO_FEW_CALLS, few), (TIMES_OF_CALLEE, of_callee), (TIMES_UNLIKE, unlike)):
-        notes.add(code, len(some), map(str, some))
+    notes.add(TOO_FEW_CALLS, len(few), map(str, few))
+    notes.add(TIMES_OF_CALLEE, len(of_callee), map(str, of_callee))
+    notes.add(TIMES_UNLIKE, len(unlike), map(str, unlike))
 
 
 def _timed(counts: EdgeCounts | None) -> bool:

@@ -20,8 +20,9 @@ from traceviz.spans import Ints
 LEAST_RATIO = 1.1
 LEAST_NS = 100_000
 LEAST_ERRORS = 0.001
-#: The tail is what is slower than this share of the calls of both sides.
-_TAIL = 0.95
+#: The tail is what is slower than this share of the calls of both sides, and no fewer than so many calls, because one
+#: or two on either side prove nothing.
+_TAIL, _LEAST_TAIL = 0.95, 10
 
 Field = Literal["error_rate_delta", "p50_ratio", "p95_ratio"]
 
@@ -37,7 +38,8 @@ class Outcome(NamedTuple):
 
 
 class Times(NamedTuple):
-    """The times of both sides, as seen from the same end of their calls."""
+    """The times of both sides, as seen from the same end of their calls: of all calls, as `client_ms` or `server_ms` of
+    an edge has them. Tested are those `that_went_well`."""
 
     seen_from: Literal["caller", "callee"]
     before: Sketch
@@ -51,6 +53,13 @@ class Times(NamedTuple):
         """The percentile after over that before; None where it was 0."""
         before, after = self.percentiles_ns(share)
         return after / before if before else None
+
+    def that_went_well(self, before: EdgeCounts, after: EdgeCounts) -> Times:
+        """The same of calls without an error: one that fails at once, or waits for its deadline, is an error and says
+        nothing of how fast its callee answers. A fault that is gone made nothing slower."""
+        part = "failed_client" if self.seen_from == "caller" else "failed_server"
+        mine, theirs = self.before.without(getattr(before, part)), self.after.without(getattr(after, part))
+        return Times(self.seen_from, mine, theirs)
 
 
 def times_of(before: EdgeCounts, after: EdgeCounts) -> Times | None:
@@ -76,7 +85,7 @@ def changes(before: EdgeCounts, after: EdgeCounts, times: Times | None) -> Itera
     if of_errors is not None:
         yield of_errors
     if times is not None:
-        yield from _of_times(before, after, times)
+        yield from _of_times(before, after, times.that_went_well(before, after))
 
 
 def _errors(before: EdgeCounts, after: EdgeCounts) -> Outcome | None:
@@ -95,11 +104,12 @@ def _of_times(before: EdgeCounts, after: EdgeCounts, times: Times) -> Iterator[O
     effect = max(before.times_by_trace.design_effect, after.times_by_trace.design_effect)
     _, mine, theirs = times.before.together(times.after)
     ranked = chance_of_times(mine, theirs, effect)
-    if ranked is not None:
-        chance, slower = ranked
-        middle, tail = (_large(times, share, worse=slower > 0.5) for share in (0.5, _TAIL))
-        fields: tuple[Field, ...] = ("p50_ratio",) if middle else ("p95_ratio",) if tail else ()
-        yield Outcome("times", chance, slower > 0.5, fields)
+    if ranked is None:  # all alike, or so few that no share of them could be significant either
+        return
+    chance, slower = ranked
+    middle, tail = (_large(times, share, worse=slower > 0.5) for share in (0.5, _TAIL))
+    fields: tuple[Field, ...] = ("p50_ratio",) if middle else ("p95_ratio",) if tail else ()
+    yield Outcome("times", chance, slower > 0.5, fields)
     beyond = _beyond(mine, theirs)
     tail_chance = chance_of_shares(*beyond, effect)
     if tail_chance is not None:
@@ -110,7 +120,9 @@ def _of_times(before: EdgeCounts, after: EdgeCounts, times: Times) -> Iterator[O
 def _beyond(mine: Ints, theirs: Ints) -> tuple[int, int, int, int]:
     """How many calls before are in the tail of all and how many are not, and likewise after."""
     reached = np.cumsum(mine + theirs)
-    limit = int(np.searchsorted(reached, math.ceil(_TAIL * int(reached[-1])))) + 1
+    number = int(reached[-1])
+    rank = max(0, min(math.ceil(_TAIL * number), number - _LEAST_TAIL))
+    limit = int(np.searchsorted(reached, rank)) + 1
     slow, late = int(mine[limit:].sum()), int(theirs[limit:].sum())
     return slow, int(mine.sum()) - slow, late, int(theirs.sum()) - late
 

@@ -37,8 +37,11 @@ class EdgeKey(NamedTuple):
 
 @dataclass(slots=True)
 class EdgeCounts:
-    """Everything that is counted of one edge; durations in ns. `errors_by_trace` and `times_by_trace` are counted of
-    edges alone, and not of contexts: only what is compared needs them."""
+    """Everything that is counted of one edge; durations in ns.
+
+    What stands last is for comparisons, and counted of edges alone, not of contexts: the times of calls that failed,
+    which are among the others, and how errors, and the times of calls that went well, come in traces.
+    """
 
     calls: int = 0
     errors: int = 0
@@ -55,6 +58,8 @@ class EdgeCounts:
     protocols: Counter[str] = field(default_factory=Counter)
     failed_examples: list[str] = field(default_factory=list)
     slowest: list[tuple[int, str]] = field(default_factory=list)
+    failed_client: Sketch = field(default_factory=Sketch)
+    failed_server: Sketch = field(default_factory=Sketch)
     errors_by_trace: Clustering = field(default_factory=Clustering)
     times_by_trace: Clustering = field(default_factory=Clustering)
 
@@ -62,7 +67,7 @@ class EdgeCounts:
         """Add what `other` counted."""
         for name in ("calls", "errors", "attempts", "failed_attempts", "joined", "with_caller", "with_callee"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for sums in ("client", "server", "gap", "errors_by_trace", "times_by_trace"):
+        for sums in ("client", "server", "gap", "failed_client", "failed_server", "errors_by_trace", "times_by_trace"):
             getattr(self, sums).merge(getattr(other, sums))
         for counter in ("statuses", "flags", "protocols"):
             getattr(self, counter).update(getattr(other, counter))
@@ -100,17 +105,20 @@ def count_edges(hops: Hops) -> dict[EdgeKey, EdgeCounts]:
     keys = [EdgeKey(hops.parties[c // 2 // size], hops.parties[c // 2 % size], bool(c % 2)) for c in codes.tolist()]
     counts = [EdgeCounts() for _ in keys]
     add_calls(hops, chosen, edge, counts)
-    _add_clusterings(hops, chosen, edge, counts)
+    _add_what_is_compared(hops, chosen, edge, counts)
     return dict(zip(keys, counts, strict=True))
 
 
-def _add_clusterings(hops: Hops, chosen: Rows, edge: Rows, counts: Sequence[EdgeCounts]) -> None:
-    """How the errors and the times of every edge come in traces."""
+def _add_what_is_compared(hops: Hops, chosen: Rows, edge: Rows, counts: Sequence[EdgeCounts]) -> None:
+    failed = hops.failed[chosen]
+    for name, values in (("failed_client", hops.client_ns), ("failed_server", hops.server_ns)):
+        for number, failed_ns in groups(edge[failed], values[chosen][failed]):
+            setattr(counts[number], name, Sketch(failed_ns[failed_ns >= 0]))
     trace = hops.forest.spans.trace[hops.row[chosen]].astype(np.int64)
     duration = _duration(hops)[chosen]
-    timed = duration >= 0
-    errors = clusterings(edge, trace, hops.failed[chosen].astype(np.int64), len(counts))
-    times = clusterings(edge[timed], trace[timed], log_durations(duration[timed]), len(counts))
+    well = (duration >= 0) & ~failed
+    errors = clusterings(edge, trace, failed.astype(np.int64), len(counts))
+    times = clusterings(edge[well], trace[well], log_durations(duration[well]), len(counts))
     for one, of_errors, of_times in zip(counts, errors, times, strict=True):
         one.errors_by_trace, one.times_by_trace = of_errors, of_times
 

@@ -58,6 +58,17 @@ class Sketch:
     def _in_buckets(self) -> Counter[int]:
         return self._buckets if self._values is None else _buckets(self._values)
 
+    def without(self, part: Sketch) -> Sketch:
+        """The same without the values of `part`, which are among them. The longest may be said too long where buckets
+        are held."""
+        if self._values is not None and part._values is not None:
+            _, mine, theirs = self.together(part)
+            return Sketch(np.repeat(np.unique(self._values), mine - theirs))
+        rest = Sketch()
+        rest.count, rest.total_ns, rest.max_ns = self.count - part.count, self.total_ns - part.total_ns, self.max_ns
+        rest._buckets, rest._values = self._in_buckets() - part._in_buckets(), None
+        return rest
+
     def together(self, other: Sketch) -> tuple[npt.NDArray[np.float64], Ints, Ints]:
         """All values in ns that are in this one or in the other, the shortest first, and how many of each are in this
         one and in the other; by the middles of buckets where one of them has buckets."""

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from traceviz.documents import Change, DiffDocument, DiffEdge, DiffNode, DiffSide, Node
-from traceviz.render.diff_words import calls, counted_on, errors, ratio, time, times_that_decide, verdict
+from traceviz.render.diff_words import calls, counted_on, errors, ratio, time, times_that_moved, verdict
 from traceviz.render.direction import direction
 from traceviz.render.legend import LegendEntry, shapes
 from traceviz.render.palette import Palette, palette
@@ -145,7 +145,7 @@ def _lines(edge: DiffEdge) -> list[str]:
     if edge["error_rate_delta"] != 0.0:
         lines.append(errors(edge))
     ratios = {"p50": ratio(edge["p50_ratio"]), "p95": ratio(edge["p95_ratio"])}
-    moved = [f"{which} {said}" for which in times_that_decide(edge) if (said := ratios[which]) is not None]
+    moved = [f"{which} {said}" for which in times_that_moved(edge) if (said := ratios[which]) is not None]
     own = None if moved or (edge["before"] and edge["after"]) else time(edge, "p95")
     return [line for line in (*lines, " · ".join(moved), own, calls(edge)) if line]
 
@@ -173,7 +173,7 @@ def _legend(document: DiffDocument, nodes: Sequence[PictureNode], colours: Palet
     entries = [LegendEntry(sample, colours.changed_text[kind], said) for kind, sample, said in meant if kind in found]
     if any(edge["kind"] == "async" for edge in document["edges"]):
         entries.append(LegendEntry("──>", colours.ink, "asynchronous, through a queue"))
-    if found - {"same"}:
+    if found & {"worse", "better"}:
         entries.append(LegendEntry("", colours.ink, "p50, p95: time of a call, after over before"))
     return (*entries, *shapes(nodes, colours))
 

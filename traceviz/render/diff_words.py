@@ -89,23 +89,15 @@ def worst_first(edge: DiffEdge) -> tuple[float, ...]:
 
 
 def times_that_moved(edge: DiffEdge) -> list[str]:
-    """The percentiles that are worth saying: all of an edge on one side, else those that moved."""
-    found: dict[str, float | None] = {percentile: edge[field] for percentile, field in _TIMES.items()}  # type: ignore[literal-required]  # fields of one type
-    return [
-        percentile
-        for percentile, moved in found.items()
-        if not moved or max(moved, 1 / moved) >= _WORTH_SAYING or _TIMES[percentile] in edge["changed"]
-    ]
-
-
-def times_that_decide(edge: DiffEdge) -> list[str]:
-    """The same without those that moved the other way while errors decided: calls that fail at once take no time."""
-    moved = times_that_moved(edge)
-    if "error_rate_delta" not in edge["changed"]:
-        return moved
-    worse = edge["change"] == "worse"
-    ratios: dict[str, float] = {percentile: edge[_TIMES[percentile]] or 1.0 for percentile in moved}  # type: ignore[literal-required]  # fields of one type
-    return [percentile for percentile, moved_by in ratios.items() if (moved_by > 1) == worse]
+    """The percentiles that are worth saying: all of an edge on one side, else those that moved; where errors decided,
+    those alone that changed as well, as calls that fail at once take no time."""
+    said = []
+    for percentile, field in _TIMES.items():
+        found: float | None = edge[field]  # type: ignore[literal-required]  # one of two fields
+        moved = not found or max(found, 1 / found) >= _WORTH_SAYING
+        if field in edge["changed"] or (moved and "error_rate_delta" not in edge["changed"]):
+            said.append(percentile)
+    return said
 
 
 def facts(edge: DiffEdge) -> list[str]:
