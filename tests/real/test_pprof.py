@@ -1,4 +1,4 @@
-"""The real `go tool pprof` reads the profiles that traceviz writes. Go builds it the first time, which takes minutes."""
+"""The real `go tool pprof` reads the profiles that traceviz writes. Go builds it at first, which takes minutes."""
 
 from __future__ import annotations
 
