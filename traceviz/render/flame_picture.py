@@ -45,6 +45,11 @@ _TITLES: Mapping[By, str] = {
     "self": "Where time was spent",
     "errors": "Where failures started",
 }
+_WIDTHS: Mapping[By, str] = {
+    "critical": "width: time for which users waited",
+    "self": "width: time in which no call was under way",
+    "errors": "width: failures that started there",
+}
 _NOTHING: Mapping[By, str] = {
     "critical": "No user waited: no request of a user is in these traces.",
     "self": "No time was spent in these traces.",
@@ -102,7 +107,7 @@ def flame_picture(
     read = f"{counted(counts['traces'], 'trace')} · {counted(counts['spans'], 'span')}"
     return FlamePicture(
         title=_TITLES[shown],
-        subtitle=" · ".join([*where, read]),
+        subtitle=" · ".join([*where, read, _WIDTHS[shown]]),
         boxes=tuple(drawn.boxes),
         legend=drawn.colours.legend(),
         left_out=tuple(shorten(line, NOTE_CELLS) for line in [*drawn.left_out(), *_notes(document)]),
@@ -140,7 +145,7 @@ class _Colours:
             return self.folded()
         border = faint if kind == "unseen" else None
         if border is not None:
-            self._use(92, Swatch(self._palette.background, border, "(not seen): a callee without spans of its own"))
+            self._use(92, Swatch(self._palette.background, border, "(not seen): the callee has no span of this call"))
         if self._by_share:
             step = max(place for place, least in enumerate(_STEPS) if own >= least)
             words = f"{share(_STEPS[step])} or more its own" if step else f"less than {share(_STEPS[1])} its own"
@@ -190,7 +195,7 @@ class _Drawing:
     def _place_all(self) -> None:
         text = f"all: {self._amount(self._total)}"
         folded = self.colours.folded()
-        self.boxes.append(Box(MARGIN, WIDTH - 2 * MARGIN, 0, text, f"{text}\n{_MEANING[self._by]}", folded.fill, None))
+        self.boxes.append(Box(MARGIN, WIDTH - 2 * MARGIN, 0, text, f"{text}\n{_WIDTHS[self._by]}", folded.fill, None))
         waiting: list[tuple[int | None, float, int]] = [(None, MARGIN, 1)]
         while waiting:
             above, left, row = waiting.pop()
@@ -247,13 +252,6 @@ class _Drawing:
         if self.missing:
             lines.append(f"{counted(self.missing, 'frame')} too narrow even so: not drawn")
         return lines
-
-
-_MEANING: Mapping[By, str] = {
-    "critical": "time on the critical path of users' requests: width is what they waited for",
-    "self": "time in which no call was under way: calls side by side add up",
-    "errors": "failures where they started",
-}
 
 
 def _fitted(text: str, more: str, width: float) -> str:
