@@ -80,7 +80,8 @@ class Node(TypedDict):
     """A workload, a database, a queue, something outside, or something that was called and never seen.
 
     `workload` and `group` are there where `--group-by` was given: whose node it is, and the version, namespace, pod or
-    operation that tells it apart, null where that is not known or the node stands for several.
+    operation that tells it apart, null where that is not known or the node stands for several. `critical_share` is
+    there where it was asked for: the part of the time that users waited in which they waited for its own work.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Node(TypedDict):
     self_ms: Distribution | None
     workload: NotRequired[str]
     group: NotRequired[str | None]
+    critical_share: NotRequired[float | None]
 
 
 class EdgeExamples(TypedDict):
@@ -106,7 +108,9 @@ class EdgeExamples(TypedDict):
 
 class Edge(TypedDict):
     """All calls from one node to another. `joined` is there where `--join-requests` was given: how many of them began a
-    trace of their own and were put into their place."""
+    trace of their own and were put into their place. `critical_share` is there where it was asked for: the part of the
+    time that users waited in which they waited for such a call, with all beneath it; `critical_way_share` is what of
+    that was not the callee's nor beneath it: network, proxies, queues, injected delays."""
 
     caller: str
     callee: str
@@ -128,6 +132,8 @@ class Edge(TypedDict):
     failing_hop: bool
     examples: EdgeExamples
     joined: NotRequired[int]
+    critical_share: NotRequired[float | None]
+    critical_way_share: NotRequired[float | None]
 
 
 class Context(TypedDict):
