@@ -114,8 +114,8 @@ def render(
     `errors` marks the failing hops in a drawing of a graph, `label` and `ui_url` go to its edges, `theme` is light or
     dark, and `colour_by` critical colours a graph that was counted so by what users waited for. Of a tree calls are
     shown, with `spans` its spans. `width` and `color` are for table and wide, `arranged` for rows: these and csv.
-    Raises UsageError where the document has no such format, the format nothing of what `arranged` says, or no colours of
-    that kind, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
+    Raises UsageError where the document has no such format, the format nothing of what `arranged` says, or no such
+    colours, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
     """
     if format not in formats_of(document):
         compared = "a comparison" if "changes" in document else None
