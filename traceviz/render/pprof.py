@@ -64,7 +64,8 @@ def pprof(document: FlameDocument) -> bytes:
 
 def _comments(document: FlameDocument) -> list[str]:
     counts = document["counts"]
-    read = f"{sources(document)}: {counted(counts['traces'], 'trace')}, {counted(counts['spans'], 'span')}"
+    where = [sources(document)] if document["source"] else []
+    read = ", ".join([*where, counted(counts["traces"], "trace"), counted(counts["spans"], "span")])
     return [read, *(f"{name(note['code'])}: {name(note['text'])}" for note in document["notes"])]
 
 
