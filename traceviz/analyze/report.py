@@ -221,10 +221,12 @@ def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph
 @checked
 def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "graph", critical: bool = False) -> Report:
     """The same of hops that are found already."""
-    return count_with_places(found, group_by=group_by, view=view)[0]
+    return count_with_places(found, group_by=group_by, view=view, critical=critical)[0]
 
 
-def count_with_places(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> tuple[Report, Rows]:
+def count_with_places(
+    found: Hops, *, group_by: GroupBy = "service", view: View = "graph", critical: bool = False
+) -> tuple[Report, Rows]:
     """The same, and the place of every hop in the failure shape of its trace, -1 where it is in none."""
     forest = found.forest
     entered = entries(found)
