@@ -17,9 +17,10 @@ from tests.commands import SEED, called, environment
 from tests.conftest import MESH, SHARED
 from tests.documents_made import HOSTILE
 from tests.test_laws import many, torn_meshes, traces_of
-from traceviz.analyze.contexts import DEEPEST, Contexts, bounded, merge_contexts
+from traceviz.analyze.contexts import DEEPEST, FOLDED, Contexts, merge_contexts
 from traceviz.analyze.entries import entries
 from traceviz.analyze.narrow_contexts import around, often_called, without
+from traceviz.analyze.paths import bounded
 from traceviz.analyze.report import Report, report
 from traceviz.documents import Context, GraphDocument
 from traceviz.hops import hops
@@ -127,8 +128,8 @@ def test_bounding_commutes_with_adding_up(table: list[Row], most: int, chance: r
     for part in chance.sample(range(3), 3):
         batch = traces_of(whole, part_of, part)
         if len(batch):
-            merged = bounded(merge_contexts(merged, bounded(counted(batch), most)), most)
-    expected = bounded(counted(whole), most)
+            merged = bounded(merge_contexts(merged, bounded(counted(batch), most, FOLDED)), most, FOLDED)
+    expected = bounded(counted(whole), most, FOLDED)
     assert said(merged) == said(expected)
     assert sum(path[-1].callee is not None for path in merged) <= most
     assert sum(one.calls.calls for one in merged.values()) == sum(one.calls.calls for one in counted(whole).values())

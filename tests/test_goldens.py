@@ -26,12 +26,15 @@ from tests.commands import Ended, called
 from tests.compared import recording
 from tests.conftest import MESH, ROOT, SHARED, recorded
 from tests.documents_made import HOSTILE
+from tests.test_flame import document as flames
 from traceviz.analyze.diff import diff
 from traceviz.analyze.report import Report, report
 from traceviz.asked import Asked
 from traceviz.documents import DiffDocument, TreeDocument
 from traceviz.errors import DrawingFailed
 from traceviz.render import render
+from traceviz.render.flame import flame_svg
+from traceviz.render.folded import folded
 
 GOLDENS = Path(__file__).parent / "goldens"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -412,3 +415,20 @@ def test_the_expected_calls_are_those_of_envoys_own_spans(path: Path, tmp_path: 
     zipped.write_bytes(gzip.compress(path.read_bytes()))
     counted = {f"{caller} → {callee}": counts for (caller, callee), counts in oracle.edges(zipped).items()}
     assert counted == {edge: (c["calls"], c["errors"]) for edge, c in expected(path)["edges"].items()}
+
+
+# Flame graphs
+
+
+def test_the_flame_graph_of_what_users_waited_for(check: Check) -> None:
+    found = flames(traceviz.load(str(MESH / "seed_504" / "v1" / "traces.json.gz")))
+    svg = flame_svg(found)
+    check("seed_504.flame.svg", svg)
+    assert ">to service-go: injected delay  74 %<" in svg
+
+
+def test_the_folded_stacks_of_failures(check: Check) -> None:
+    found = flames(traceviz.load(str(MESH / "seed_504" / "v1" / "traces.json.gz")))
+    text = folded(found, "errors")
+    check("seed_504.errors.folded", text)
+    assert text.count("service-python (not seen)") == 2

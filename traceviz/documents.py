@@ -80,7 +80,8 @@ class Node(TypedDict):
     """A workload, a database, a queue, something outside, or something that was called and never seen.
 
     `workload` and `group` are there where `--group-by` was given: whose node it is, and the version, namespace, pod or
-    operation that tells it apart, null where that is not known or the node stands for several.
+    operation that tells it apart, null where that is not known or the node stands for several. `critical_share` is
+    there where it was asked for: the part of the time that users waited in which they waited for its own work.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Node(TypedDict):
     self_ms: Distribution | None
     workload: NotRequired[str]
     group: NotRequired[str | None]
+    critical_share: NotRequired[float | None]
 
 
 class EdgeExamples(TypedDict):
@@ -106,7 +108,9 @@ class EdgeExamples(TypedDict):
 
 class Edge(TypedDict):
     """All calls from one node to another. `joined` is there where `--join-requests` was given: how many of them began a
-    trace of their own and were put into their place."""
+    trace of their own and were put into their place. `critical_share` is there where it was asked for: the part of the
+    time that users waited in which they waited for such a call, with all beneath it; `critical_way_share` is what of
+    that was not the callee's nor beneath it: network, proxies, queues, injected delays."""
 
     caller: str
     callee: str
@@ -128,6 +132,8 @@ class Edge(TypedDict):
     failing_hop: bool
     examples: EdgeExamples
     joined: NotRequired[int]
+    critical_share: NotRequired[float | None]
+    critical_way_share: NotRequired[float | None]
 
 
 class Context(TypedDict):
@@ -394,6 +400,35 @@ class TreeDocument(Document):
     calls: list[TreeCall]
     text: str | None
     link: str | None
+
+
+#: What a workload did; of a call what was on the way, an injected delay, all of one whose callee was not seen; all that
+#: was too deep or too rare; with what a tree begins where it is no user's request.
+FrameKind = Literal["work", "way", "delay", "unseen", "folded", "program", "async", "orphan", "fragment"]
+
+
+class FlameFrame(TypedDict):
+    """A calling context, without those beneath it; `parent` is its place in the list.
+
+    `service` is the node of the workload, of a call its callee, null where that is not known; `operation` is what it
+    was asked for. `critical_ns` is time for which users waited, `self_ns` time in which nothing that it called was
+    under way, `errors` are failures that started there.
+    """
+
+    parent: int | None
+    depth: int
+    kind: FrameKind
+    service: str | None
+    operation: str | None
+    critical_ns: int
+    self_ns: int
+    errors: int
+
+
+class FlameDocument(Document):
+    """traceviz/flame/1. Frames in drawing order, each before those beneath it, siblings by name."""
+
+    frames: list[FlameFrame]
 
 
 class ListingCounts(TypedDict):

@@ -59,8 +59,9 @@ class Hops:
     `caller` (-1 for an entry) and `callee` index `parties`. `halves` counts callee halves, `up` is the hop whose
     callee made this call, `entry_row` the callee half of it under which it was made. `client_ns` and `server_ns`
     are what each half measured, `gap_ns` the part of the (last) attempt that was not the callee's. `attempts` and
-    `failed_attempts` count tries of this call, `failed` is the verdict on the call. `half_hop` has a value per
-    row of the forest: the hop that a callee half belongs to.
+    `failed_attempts` count tries of this call, `failed` is the verdict on the call. Two columns have a value per row of
+    the forest: `half_hop`, the hop that a callee half belongs to, and `call_row`, the head of the call that a span is a
+    part of on its caller's side (the head itself, an attempt, a client span around it).
     """
 
     forest: Forest
@@ -82,6 +83,7 @@ class Hops:
     failed: Bools
     outcomes: Outcomes
     half_hop: Rows
+    call_row: Rows
     notes: Notes
 
     def __len__(self) -> int:
@@ -127,7 +129,7 @@ class Hops:
         """Raise AssertionError where columns do not fit each other. For tests."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.ndarray) and field.name != "half_hop":
+            if isinstance(value, np.ndarray) and field.name not in ("half_hop", "call_row"):
                 assert len(value) == len(self), field.name
         assert (self.callee >= 0).all()
         assert (self.up < np.arange(len(self))).all() or not len(self), "a hop stands before the hop above it"
@@ -333,6 +335,7 @@ def _assemble(
         failed=failed,
         outcomes=verdicts,
         half_hop=half_hop,
+        call_row=found.head,
         notes=notes,
     )
 

@@ -10,7 +10,6 @@ a last step without a callee. Which contexts are kept follows from their paths a
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from traceviz.analyze.beginnings import STARTS, Start, beginnings
 from traceviz.analyze.edges import EdgeCounts, add_calls, add_spans, busy_times, groups, union_lengths
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.groups import Sides
+from traceviz.analyze.paths import bounded
 from traceviz.analyze.sketch import Sketch
 from traceviz.hops import Hops
 from traceviz.parties import Party
@@ -72,41 +72,14 @@ def count_contexts(sides: Sides, entries: Entries) -> Contexts:
     for number, times in groups(context, _own_times(hops)):
         counts[number].own_time = Sketch(times)
     _add_roots(hops, beginning.row, root, counts)
-    return bounded(dict(zip(tree.paths(), counts, strict=True)), MOST_CONTEXTS)
+    return bounded(dict(zip(tree.paths(), counts, strict=True)), MOST_CONTEXTS, FOLDED)
 
 
 def merge_contexts(mine: Contexts, theirs: Contexts) -> Contexts:
     """Both added up; `mine` is used up by that."""
     for path, counts in theirs.items():
         mine.setdefault(path, ContextCounts()).merge(counts)
-    return bounded(mine, MOST_CONTEXTS)
-
-
-def bounded(contexts: Contexts, most: int) -> Contexts:
-    """The contexts that are nearest to the start, at most so many; among equally near ones the digest of the path
-    decides. All others count in a folded step below the last one of their path that is kept.
-
-    No path goes before one that it begins with, so that kept paths are whole. What was dropped once is dropped from
-    every union as well, which makes bounding and adding up commute.
-    """
-    whole = [path for path in contexts if path[-1] != FOLDED]
-    if len(whole) <= most:
-        return contexts
-    kept = set(sorted(whole, key=lambda path: (len(path), _digest(path)))[:most])
-    result: Contexts = {}
-    for path, counts in contexts.items():
-        at = path
-        if path not in kept:
-            size = len(path) - 1
-            while size and path[:size] not in kept:
-                size -= 1
-            at = (*path[:size], FOLDED)
-        result.setdefault(at, ContextCounts()).merge(counts)
-    return result
-
-
-def _digest(path: Path) -> bytes:
-    return hashlib.blake2b(repr(path).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return bounded(mine, MOST_CONTEXTS, FOLDED)
 
 
 class _Tree:

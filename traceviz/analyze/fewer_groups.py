@@ -1,7 +1,7 @@
 """What is counted of the groups of workloads ▸ the same with so many groups a workload at most, all others as one.
 
 A name that holds an id makes a group of every request: without an end to them no memory is enough. Contexts have an end
-of their own (`contexts.bounded`), and so they are left as they are: a group that is dropped here has no name there.
+of their own (`paths.bounded`), and so they are left as they are: a group that is dropped here has no name there.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from traceviz.analyze.blame import failing_hops
 from traceviz.analyze.context_rows import ContextRow, context_rows
@@ -19,6 +20,11 @@ def graph_document(report: Report) -> GraphDocument:
     resolved = Resolved(report)
     contexts = [] if report.contexts is None else context_rows(resolved, report.contexts)
     edges = edges_of(resolved, where_errors_start(resolved))
+    waited = _waited(resolved)
+    if waited is not None:
+        for edge, name in zip(edges, resolved.edges, strict=True):
+            edge["critical_share"] = _part(waited.edges[name], waited.total_ns)
+            edge["critical_way_share"] = _part(waited.on_way[name], waited.total_ns)
     document: GraphDocument = {
         **resolved.head("graph"),  # type: ignore[typeddict-item]  # it has no key that is added below
         "nodes": nodes_of(resolved, edges),
@@ -29,6 +35,9 @@ def graph_document(report: Report) -> GraphDocument:
         document["group_by"] = report.group_by
         for node in document["nodes"]:
             node["workload"], node["group"] = resolved.identity(node["name"])
+    if waited is not None:
+        for node in document["nodes"]:
+            node["critical_share"] = _part(waited.nodes[node["name"]], waited.total_ns)
     if report.contexts is not None:
         document["contexts"] = [_context(resolved, row) for row in contexts]
     return document
@@ -54,6 +63,33 @@ def nodes_of(resolved: Resolved, edges: Sequence[Edge]) -> list[Node]:
     """What reported spans, and what these edges touch."""
     named = set(resolved.workloads) | {end for edge in edges for end in (edge["caller"], edge["callee"])}
     return [_node(resolved, name) for name in sorted(named)]
+
+
+class _Waited(NamedTuple):
+    """How long users waited, by the names of nodes."""
+
+    total_ns: int
+    nodes: Counter[str]
+    edges: Counter[EdgeName]
+    on_way: Counter[EdgeName]
+
+
+def _waited(resolved: Resolved) -> _Waited | None:
+    waits = resolved.report.waits
+    if waits is None:
+        return None
+    waited = _Waited(waits.total_ns, Counter(), Counter(), Counter())
+    for party, time in waits.workloads.items():
+        waited.nodes[resolved.names[party]] += time
+    for mine, theirs in ((waited.edges, waits.edges), (waited.on_way, waits.on_way)):
+        for key, time in theirs.items():
+            mine[EdgeName(resolved.names[key.caller], resolved.names[key.callee], key.asynchronous)] += time
+    return waited
+
+
+def _part(time: int, total: int) -> float | None:
+    """A share, None where nobody waited. Edges that became one can have been within each other."""
+    return min(round(time / total, 6), 1.0) if total else None
 
 
 def _node(resolved: Resolved, name: str) -> Node:

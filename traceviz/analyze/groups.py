@@ -39,7 +39,7 @@ def grouped(hops: Hops, by: GroupBy) -> Sides:
     own = forest.workloads.of_row.astype(np.int64)
     if by not in _LABELS:
         return Sides(hops, own)
-    label = _of_visits(forest, visits(hops), _LABELS[by](forest))
+    label = of_visits(forest, visits(hops), _LABELS[by](forest))
     parties = list(hops.parties)
     index: dict[tuple[int, int], int] = {}
 
@@ -90,7 +90,7 @@ def visits(hops: Hops) -> Rows:
     return climb(step)
 
 
-def _of_visits(forest: Forest, visit: Rows, label: Ints) -> Ints:
+def of_visits(forest: Forest, visit: Rows, label: Ints) -> Ints:
     """One label for all rows of a visit: its first span's, else the first in the alphabet that any of its spans has."""
     result = label[visit]
     texts = forest.spans.texts

@@ -27,6 +27,7 @@ from traceviz.analyze.fewer_groups import folded_edges, folded_shapes, folded_tr
 from traceviz.analyze.frames import ROWS, frame
 from traceviz.analyze.groups import GroupBy, grouped
 from traceviz.analyze.shapes import Shape, ShapeCount, count_shapes
+from traceviz.analyze.waits import Waits, count_waits
 from traceviz.asked import Asked
 from traceviz.checking import checked
 from traceviz.documents import ErrorsDocument, GraphDocument
@@ -60,8 +61,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 class Report:
     """Everything that is known about the traces of one or many batches. `Report()` is the identity of `merge`.
 
-    `group_by` is what workloads are told apart by, None where no trace was counted. `contexts` are None where they were
-    not counted.
+    `group_by` is what workloads are told apart by, None where no trace was counted. `contexts` and `waits` are None
+    where they were not counted.
     """
 
     asked: Asked = field(default_factory=Asked)
@@ -81,6 +82,7 @@ class Report:
     notes: Notes = field(default_factory=Notes)
     group_by: GroupBy | None = None
     contexts: Contexts | None = None
+    waits: Waits | None = None
 
     def merge(self, other: Report) -> Report:
         """Add what `other` knows about other traces, and give this report back.
@@ -112,6 +114,8 @@ class Report:
         merge_traits(self.traits, other.traits)
         if self.contexts is not None and other.contexts is not None:
             self.contexts = merge_contexts(self.contexts, other.contexts)
+        if self.waits is not None and other.waits is not None:
+            self.waits.merge(other.waits)
         self.notes.merge(other.notes)
         return self.bounded()
 
@@ -123,6 +127,7 @@ class Report:
             self.workloads = folded_workloads(self.workloads, into)
             self.traits = folded_traits(self.traits, into)
             self.shapes = folded_shapes(self.shapes, into)
+            self.waits = None if self.waits is None else self.waits.folded(into)
         return self
 
     def _count_alike(self, other: Report) -> None:
@@ -132,10 +137,13 @@ class Report:
         if self.group_by is None:
             self.group_by = other.group_by
             self.contexts = None if other.contexts is None else {}
+            self.waits = None if other.waits is None else Waits()
         if self.group_by != other.group_by:
             raise UsageError(f"reports grouped by {self.group_by} and by {other.group_by} do not add up")
         if (self.contexts is None) != (other.contexts is None):
             raise UsageError("a report with contexts and one without do not add up")
+        if (self.waits is None) != (other.waits is None):
+            raise UsageError("a report of what users waited for and one without that do not add up")
 
     def graph(self) -> GraphDocument:
         """The document of `traceviz graph -o json`: nodes, edges, cycles."""
@@ -201,21 +209,24 @@ class Report:
 Count = Callable[[Forest], Report]
 
 
-def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
+def report(forest: Forest, *, group_by: GroupBy = "service", view: View = "graph", critical: bool = False) -> Report:
     """The Report of a forest of whole traces, with workloads told apart by `group_by`.
 
-    Contexts, which take time and room, are counted for the view that shows them.
+    Contexts, which take time and room, are counted for the view that shows them, and what users waited for where
+    `critical` asks for it.
     """
-    return count_hops(hops(forest), group_by=group_by, view=view)
+    return count_hops(hops(forest), group_by=group_by, view=view, critical=critical)
 
 
 @checked
-def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> Report:
+def count_hops(found: Hops, *, group_by: GroupBy = "service", view: View = "graph", critical: bool = False) -> Report:
     """The same of hops that are found already."""
-    return count_with_places(found, group_by=group_by, view=view)[0]
+    return count_with_places(found, group_by=group_by, view=view, critical=critical)[0]
 
 
-def count_with_places(found: Hops, *, group_by: GroupBy = "service", view: View = "graph") -> tuple[Report, Rows]:
+def count_with_places(
+    found: Hops, *, group_by: GroupBy = "service", view: View = "graph", critical: bool = False
+) -> tuple[Report, Rows]:
     """The same, and the place of every hop in the failure shape of its trace, -1 where it is in none."""
     forest = found.forest
     entered = entries(found)
@@ -246,6 +257,7 @@ def count_with_places(found: Hops, *, group_by: GroupBy = "service", view: View 
         answers=count_answers(found),
         traits=count_traits(sides.hops, failures.started),
         contexts=count_contexts(sides, entered) if view == "tree" else None,
+        waits=count_waits(sides, entered) if critical else None,
         notes=notes,
     )
     return result.bounded(), failures.place

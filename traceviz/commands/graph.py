@@ -18,6 +18,7 @@ from traceviz.connecting import Sectioned
 from traceviz.documents import Context, Edge, GraphDocument
 from traceviz.options import joining, judgement, output, planes, rows, selection, watching
 from traceviz.render.labels import check as check_labels
+from traceviz.render.palette import COLOUR_BY, ColourBy
 
 FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid", "nodegraph", "cytoscape")
 
@@ -45,6 +46,13 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid"
 @click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
 @click.option("--hide", metavar="NODE", multiple=True, help="Leave a node out, with its edges. Repeatable.")
 @click.option("--label", metavar="FIELD,...", help="What stands on the edges of a picture.")
+@click.option(
+    "--color-by",
+    type=click.Choice(COLOUR_BY),
+    default="errors",
+    show_default=True,
+    help="critical: colours and widths of a picture are shares of the time that users waited.",
+)
 @click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
 @click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
 def graph(
@@ -55,6 +63,7 @@ def graph(
     depth: int,
     hide: tuple[str, ...],
     label: str | None,
+    color_by: ColourBy,
     theme: Literal["light", "dark"],
     dot_command: str | None,
     **options: Any,
@@ -67,13 +76,21 @@ def graph(
     traceviz graph dump.json.gz --focus reviews --depth 2
     traceviz graph --view tree
     traceviz graph --group-by version -O versions.svg
+    traceviz graph --color-by critical -O waiting.svg
+    traceviz graph --columns +critical_share --sort -critical_share
     """
-    drawing: dict[str, Any] = {"theme": theme, "dot_command": dot_command}
+    drawing: dict[str, Any] = {"theme": theme, "dot_command": dot_command, "colour_by": color_by}
+    asked = (label, *(options.get(name) for name in ("columns", "sort", "fail_on")))
+    # It takes time to count, and so it is only where somebody asks for it.
+    critical = color_by == "critical" or any("critical_" in (text if isinstance(text, str) else "") for text in asked)
     if label is not None:
         drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
         check_labels(drawing["label"])
     run = rounds.run(
-        options, FORMATS, Context if view == "tree" else Edge, partial(count, group_by=group_by, view=view)
+        options,
+        FORMATS,
+        Context if view == "tree" else Edge,
+        partial(count, group_by=group_by, view=view, critical=critical),
     )
 
     def narrowed(report: Report) -> Product:

@@ -34,6 +34,7 @@ from traceviz.render.labels import DEFAULT
 from traceviz.render.layout import TIMEOUT_S, Format, draw
 from traceviz.render.mermaid import mermaid, unshown
 from traceviz.render.nodegraph import nodegraph
+from traceviz.render.palette import ColourBy
 from traceviz.render.picture import Picture, picture
 from traceviz.render.slow_text import slow_text
 from traceviz.render.text import errors_text, graph_table, operations_table, services_table
@@ -75,6 +76,9 @@ FORMATS: dict[str, OutputFormat] = {
 #: What a tree and a comparison are drawn in.
 OF_A_TREE = ("dot", "svg", "png", "pdf", "mermaid")
 
+#: What a graph can be coloured in by what users waited for.
+COLOURED = ("dot", "svg", "png", "pdf")
+
 
 def format_of_file(path: str) -> str | None:
     """The format that a file's suffix names, in any case of letters; None where it names none."""
@@ -103,13 +107,15 @@ def render(
     timeout_s: float = TIMEOUT_S,
     arranged: Arrangement = AS_USUAL,
     spans: bool = False,
+    colour_by: ColourBy = "errors",
 ) -> str | bytes:
     """The document in a format of `FORMATS`: text, or bytes where the format is binary.
 
     `errors` marks the failing hops in a drawing of a graph, `label` and `ui_url` go to its edges, `theme` is light or
-    dark. Of a tree calls are shown, with `spans` its spans. `width` and `color` are for table and wide, `arranged` for
-    rows: of these two and csv. Raises UsageError where the document has no such format, or the format nothing of what
-    `arranged` says, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
+    dark, and `colour_by` critical colours a graph that was counted so by what users waited for. Of a tree calls are
+    shown, with `spans` its spans. `width` and `color` are for table and wide, `arranged` for rows: these and csv.
+    Raises UsageError where the document has no such format, the format nothing of what `arranged` says, or no such
+    colours, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
     """
     if format not in formats_of(document):
         compared = "a comparison" if "changes" in document else None
@@ -152,11 +158,17 @@ def render(
         return graph_table(graph, width, color, format == "wide", arranged)
     if "contexts" in document and format in ("nodegraph", "cytoscape"):
         raise UsageError(f"{format} shows the graph alone, and no tree", "Leave --view tree out, or take json or svg")
+    if colour_by == "critical" and ("contexts" in document or format not in COLOURED):
+        raise UsageError(
+            f"only the graph as {', '.join(COLOURED)} is coloured by what users waited for",
+            "Leave --color-by out, or take another format, and no --view tree",
+        )
     if format == "nodegraph":
         return nodegraph(graph, errors, label, theme)
     if format == "cytoscape":
         return cytoscape(graph, errors, label, theme)
-    drawing = _picture(graph)(graph, errors, label, ui_url, theme)
+    more = {} if "contexts" in document else {"colour_by": colour_by}
+    drawing = _picture(graph)(graph, errors, label, ui_url, theme, **more)
     if format == "mermaid":
         return mermaid(drawing)
     return _drawn(dot(drawing), format, dot_command, timeout_s)

@@ -20,7 +20,7 @@ from traceviz.render.dot_words import (
     pill,
     table,
 )
-from traceviz.render.palette import Palette
+from traceviz.render.palette import ColourBy, Palette
 from traceviz.render.picture import Picture, PictureEdge, PictureNode
 
 #: With more edges than these, curves and then bends cost too much time, and so does looking for fewer crossings.
@@ -55,20 +55,20 @@ def dot(picture: Picture) -> str:
     nodes, edges = _in_order(picture)
     for node in nodes:
         if node.frame is None:
-            lines.append(f"    {node.id} {attributes(_node(node, colours))}")
+            lines.append(f"    {node.id} {attributes(_node(node, colours, picture.colour_by))}")
         if node.entry:
             lines.append(f"    I{node.id} {attributes(_entry(node, colours))}")
     for number, frame in enumerate(sorted({node.frame for node in picture.nodes if node.frame is not None}), 1):
         lines += [f"    subgraph cluster_frame{number} {{", f"      graph {attributes(_frame(frame, colours))}"]
         for node in nodes:
             if node.frame == frame:
-                lines.append(f"      {node.id} {attributes(_node(node, colours))}")
+                lines.append(f"      {node.id} {attributes(_node(node, colours, picture.colour_by))}")
         lines.append("    }")
     for node in nodes:
         if node.entry:
             lines.append(f"    I{node.id} -> {node.id} {attributes(_entry_edge(node, colours))}")
     for edge in edges:
-        lines.append(f"    {edge.tail} -> {edge.head} {attributes(_edge(edge, colours))}")
+        lines.append(f"    {edge.tail} -> {edge.head} {attributes(_edge(edge, colours, picture.colour_by))}")
     return "\n".join([*lines, "  }", "}", ""])
 
 
@@ -104,11 +104,12 @@ def _graph_attributes(picture: Picture) -> dict[str, object]:
     }
 
 
-def _node(node: PictureNode, colours: Palette) -> dict[str, object]:
+def _node(node: PictureNode, colours: Palette, colour_by: ColourBy) -> dict[str, object]:
     shape = _SHAPES[node.kind]
     lines = [line(node.name, NAME_SIZE, colours.ink, bold=True)]
+    telling = " of waiting" if colour_by == "critical" else " err"
     for text in node.lines:
-        speaks = text == node.change or (" err" in text and node.health != "healthy")
+        speaks = text == node.change or (telling in text and node.health != "healthy")
         lines.append(line(text, TEXT_SIZE, colours.text_of(node.health, node.change) if speaks else colours.faint))
     if node.marks:
         ranks = ", ".join(str(mark.rank) for mark in node.marks[:3]) + (" …" if len(node.marks) > 3 else "")
@@ -125,7 +126,7 @@ def _node(node: PictureNode, colours: Palette) -> dict[str, object]:
         "margin": _MARGINS.get(shape, "0.11,0.06"),
         "fillcolor": colours.blamed if blamed else colours.unseen if node.unseen else colours.node,
         "color": colours.line_of("failing" if node.marks else node.health, node.change)
-        if node.marks or not node.unseen or node.change in _ON_ONE_SIDE
+        if node.marks or not node.unseen or node.change in _ON_ONE_SIDE or node.health != "healthy"
         else colours.faint,
         "penwidth": 4 if blamed else 2.5 if node.marks or node.change in _ON_ONE_SIDE else 1.4,
         "label": table(lines),
@@ -164,7 +165,7 @@ def _entry_edge(node: PictureNode, colours: Palette) -> dict[str, object]:
     }
 
 
-def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
+def _edge(edge: PictureEdge, colours: Palette, colour_by: ColourBy) -> dict[str, object]:
     first = any(mark.first for mark in edge.marks)
     line = colours.line_of("failing" if edge.marks else edge.health, edge.change)
     double = bool(edge.marks) or edge.change == "added"
@@ -175,7 +176,7 @@ def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
         "style": None if edge.style == "solid" else edge.style,
         "color": f"{line}:{colours.background}:{line}" if double else line,
         "penwidth": round(strand, 2) if double else edge.width,
-        "arrowhead": _head(edge),
+        "arrowhead": _head(edge, colour_by),
         "dir": "both" if edge.joined else None,
         "arrowtail": "odot" if edge.joined else None,
         "arrowsize": round(0.6 + edge.width / 25, 2),
@@ -186,11 +187,11 @@ def _edge(edge: PictureEdge, colours: Palette) -> dict[str, object]:
     }
 
 
-def _head(edge: PictureEdge) -> str:
-    """The head of an arrow, with a bar where something is wrong."""
+def _head(edge: PictureEdge, colour_by: ColourBy) -> str:
+    """The head of an arrow, with a bar where something is wrong, if that is what colours say."""
     head = "vee" if edge.asynchronous else "normal"
     wrong = edge.change == "worse" if edge.change is not None else edge.health != "healthy"
-    return f"{head}tee" if wrong else head
+    return f"{head}tee" if wrong and colour_by == "errors" else head
 
 
 def _edge_label(edge: PictureEdge, colours: Palette) -> Markup | None:

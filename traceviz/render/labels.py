@@ -35,6 +35,14 @@ def _per_second(edge: Edge) -> str | None:
     return None if rate is None else f"{rate:.3g}/s"
 
 
+def _critical(edge: Edge) -> str | None:
+    whole, way = edge.get("critical_share"), edge.get("critical_way_share")
+    if whole is None:
+        return None
+    # Where it is hardly anything it needs no words.
+    return f"{share(whole)} of waiting" + (f", {share(way)} on the way" if way and way >= 0.05 else "")
+
+
 COLUMNS: dict[str, Column] = {
     "calls": Column(0, lambda edge: counted(edge["calls"], "call")),
     "calls_per_s": Column(0, _per_second),
@@ -52,6 +60,7 @@ COLUMNS: dict[str, Column] = {
     "statuses": Column(3, lambda edge: tally(edge["statuses"]) or None),
     "flags": Column(4, lambda edge: keys(edge["flags"]) or None),
     "protocol": Column(4, lambda edge: edge["protocol"]),
+    "critical_share": Column(-1, _critical),
 }
 
 DEFAULT: tuple[str, ...] = ("calls", "error_rate", "p50_ms", "p95_ms")

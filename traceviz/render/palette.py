@@ -7,7 +7,7 @@ read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from traceviz.documents import Change
 from traceviz.errors import UsageError
@@ -15,6 +15,11 @@ from traceviz.errors import UsageError
 Theme = Literal["light", "dark"]
 Health = Literal["healthy", "some", "failing"]
 
+ColourBy = Literal["errors", "critical"]
+COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
+
+#: From these shares of the time that users waited on a call is coloured as some errors are, and as failing ones.
+WARM_SHARE, HOT_SHARE = 0.1, 0.4
 #: From this share of errors on a call counts as failing; below it, some errors.
 FAILING_SHARE = 0.05
 
@@ -124,3 +129,10 @@ def health(error_share: float | None) -> Health:
     if not error_share:
         return "healthy"
     return "some" if error_share < FAILING_SHARE else "failing"
+
+
+def heat(critical_share: float | None) -> Health:
+    """The same three by the share of the time that users waited."""
+    if critical_share is None or critical_share < WARM_SHARE:
+        return "healthy"
+    return "some" if critical_share < HOT_SHARE else "failing"

@@ -15,7 +15,7 @@ from traceviz.render.direction import Direction, direction
 from traceviz.render.labels import DEFAULT
 from traceviz.render.legend import LegendEntry, legend
 from traceviz.render.marks import Mark, Marks, marks
-from traceviz.render.palette import Health, Palette, health, palette
+from traceviz.render.palette import ColourBy, Health, Palette, health, heat, palette
 from traceviz.render.tooltips import edge_tooltip, node_tooltip
 from traceviz.render.words import (
     counted,
@@ -112,6 +112,7 @@ class Picture:
     message: tuple[str, ...]
     direction: Direction
     palette: Palette
+    colour_by: ColourBy = "errors"
 
 
 def picture(
@@ -120,21 +121,28 @@ def picture(
     label: Sequence[str] = DEFAULT,
     ui_url: str | None = None,
     theme: str = "light",
+    colour_by: ColourBy = "errors",
 ) -> Picture:
     """Decide the picture of a graph, with the failing hops of `errors` marked in it.
 
-    `label` are columns of `labels.COLUMNS`; `ui_url` is the address of Jaeger's page, for links to example traces.
+    With `colour_by` critical, for which the graph has to have the shares, colours and widths are shares of the time
+    that users waited, and no failing hop is marked. `label` are columns of `labels.COLUMNS`; `ui_url` is the address of
+    Jaeger's page, for links to example traces.
     Raises UsageError for an unknown label or theme, and for an address that is not http or https.
     """
     labels.check(label)
     colours = palette(theme)
     page = None if ui_url is None else web_address(ui_url)
-    placed = marks(graph, errors)
+    critical = colour_by == "critical"
+    placed = Marks() if critical else marks(graph, errors)
+    if critical and "critical_share" not in label:
+        label = (*label, "critical_share")
     ids = {node["name"]: f"N{index}" for index, node in enumerate(graph["nodes"], 1)}
-    nodes = _nodes(graph, placed, page)
-    edges = _edges(graph, placed, page, ids, label)
+    nodes = _nodes(graph, placed, page, colour_by)
+    edges = _edges(graph, placed, page, ids, label, colour_by)
     parts = Parts(nodes, edges, [edge["calls"] for edge in graph["edges"]], placed.outside, times_shown(label))
-    return framed(title_of(graph, "Who calls whom"), graph, errors, parts, colours)
+    what = "What users waited for" if critical else "Who calls whom"
+    return framed(title_of(graph, what), graph, None if critical else errors, parts, colours, colour_by)
 
 
 class Parts(NamedTuple):
@@ -148,11 +156,18 @@ class Parts(NamedTuple):
     times: bool
 
 
-def framed(title: str, graph: GraphDocument, errors: ErrorsDocument | None, parts: Parts, colours: Palette) -> Picture:
+def framed(
+    title: str,
+    graph: GraphDocument,
+    errors: ErrorsDocument | None,
+    parts: Parts,
+    colours: Palette,
+    colour_by: ColourBy = "errors",
+) -> Picture:
     """The picture with all that stands around nodes and edges."""
     nodes, edges = parts.nodes, parts.edges
     verdict = _verdict(graph, errors)
-    entries = legend(nodes, edges, colours, parts.times, parts.calls)
+    entries = legend(nodes, edges, colours, parts.times, parts.calls, colour_by)
     left_out = _left_out(graph, parts.outside, edges)
     frame = 75.0 + 20 * len(verdict) + 16 * (math.ceil(len(entries) / 3) + len(left_out))
     return Picture(
@@ -166,10 +181,11 @@ def framed(title: str, graph: GraphDocument, errors: ErrorsDocument | None, part
         message=() if nodes else _message(graph),
         direction=direction(nodes, edges, frame),
         palette=colours,
+        colour_by=colour_by,
     )
 
 
-def _nodes(graph: GraphDocument, placed: Marks, page: str | None) -> tuple[PictureNode, ...]:
+def _nodes(graph: GraphDocument, placed: Marks, page: str | None, colour_by: ColourBy) -> tuple[PictureNode, ...]:
     near: dict[str, list[Edge]] = {}
     for edge in graph["edges"]:
         near.setdefault(edge["callee"], []).append(edge)
@@ -184,8 +200,8 @@ def _nodes(graph: GraphDocument, placed: Marks, page: str | None) -> tuple[Pictu
                 name=shorten(name(node["name"]), NAME_CELLS),
                 full_name=name(node["name"]),
                 kind=node["kind"],
-                lines=_node_lines(node, _calls_others(node, near)),
-                health=health(node["error_rate"]),
+                lines=_node_lines(node, _calls_others(node, near), colour_by),
+                health=heat(node.get("critical_share")) if colour_by == "critical" else health(node["error_rate"]),
                 unseen=not node["calls"] and not node["entry_calls"] and not _calls_others(node, near),
                 entry=counted(node["entry_calls"], "request") if node["entry_calls"] else None,
                 users=users_of(node),
@@ -215,7 +231,7 @@ def _calls_others(node: Node, near: dict[str, list[Edge]]) -> bool:
     return any(edge["caller"] == node["name"] for edge in near.get(node["name"], []))
 
 
-def _node_lines(node: Node, calls_others: bool) -> tuple[str, ...]:
+def _node_lines(node: Node, calls_others: bool, colour_by: ColourBy) -> tuple[str, ...]:
     lines = []
     if len(node["versions"]) > 1:
         lines.append(shorten(", ".join(name(version) for version in node["versions"]), NAME_CELLS))
@@ -227,11 +243,19 @@ def _node_lines(node: Node, calls_others: bool) -> tuple[str, ...]:
         lines.append("no calls to it seen" if reports else _KIND_WORDS[node["kind"]])
     if node["self_ms"] is not None:
         lines.append(f"self p50 {millis(node['self_ms']['p50'])}")
+    waited = node.get("critical_share")
+    if colour_by == "critical" and waited:
+        lines.append(f"{share(waited)} of waiting")
     return tuple(lines)
 
 
 def _edges(
-    graph: GraphDocument, placed: Marks, page: str | None, ids: dict[str, str], label: Sequence[str]
+    graph: GraphDocument,
+    placed: Marks,
+    page: str | None,
+    ids: dict[str, str],
+    label: Sequence[str],
+    colour_by: ColourBy,
 ) -> tuple[PictureEdge, ...]:
     nodes = {node["name"]: node for node in graph["nodes"]}
     busiest = max((edge["calls"] for edge in graph["edges"]), default=0)
@@ -241,16 +265,18 @@ def _edges(
         own_marks = placed.edges.get((edge["caller"], edge["callee"]), [])
         asynchronous = edge["kind"] == "async"
         unseen = never_seen(edge, nodes.get(edge["callee"]))
+        waited = edge.get("critical_share") or 0.0
+        critical = colour_by == "critical"
         drawn.append(
             PictureEdge(
                 id=f"E{index}",
                 tail=ids[edge["caller"]],
                 head=ids[edge["callee"]],
                 lines=tuple(labels.lines(edge, label)) if few or edge["errors"] or own_marks else (),
-                health=health(edge["error_rate"]),
+                health=heat(waited) if critical else health(edge["error_rate"]),
                 style="dotted" if asynchronous else "dashed" if unseen else "solid",
                 asynchronous=asynchronous,
-                width=line_width(edge["calls"], busiest),
+                width=line_width(round(waited * 1000), 1000) if critical else line_width(edge["calls"], busiest),
                 marks=tuple(own_marks),
                 tooltip=edge_tooltip(edge, own_marks, unseen),
                 link=example_link(page, own_marks, [edge]),

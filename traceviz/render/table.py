@@ -41,7 +41,10 @@ _FIELDS = [
     )
 ]
 #: Fractions, which people read as percents.
-_SHARES = ("error_rate", "explains", "share", "self_share", "slower_share")
+_SHARES = (
+    *("error_rate", "explains", "share", "self_share", "slower_share"),
+    *("critical_share", "critical_way_share"),
+)
 
 
 @dataclass(frozen=True, slots=True)

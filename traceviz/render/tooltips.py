@@ -23,6 +23,8 @@ def node_tooltip(node: Node, marks: Sequence[Mark]) -> str:
         lines.append(f"received {counted(node['calls'], 'call')}, {_errors(node['errors'], node['error_rate'])}")
     if node["entry_calls"]:
         lines.append(f"{counted(node['entry_calls'], 'request')} entered the mesh here")
+    if (waited := node.get("critical_share")) is not None:
+        lines.append(f"its own work is {share(waited)} of the time that users waited")
     if node["entered_by"]:
         lines.append(f"sent by {tally(node['entered_by'])}")
     lines += _times("own time", node["self_ms"])
@@ -38,6 +40,9 @@ def edge_tooltip(edge: Edge, marks: Sequence[Mark], unseen: bool) -> str:
         lines.append(f"{counted(edge['attempts'], 'attempt')}, {count(edge['failed_attempts'])} failed")
     if joined := edge.get("joined"):
         lines.append(f"{counted(joined, 'call')} began a trace of {'its' if joined == 1 else 'their'} own; joined")
+    if (waited := edge.get("critical_share")) is not None:
+        way = share(edge.get("critical_way_share") or 0.0)
+        lines.append(f"users waited for it {share(waited)} of their time, {way} on the way to the callee and back")
     if edge["unanswered"]:
         lines.append(f"{count(edge['unanswered'])} calls never reached the callee, as far as its spans tell")
     lines.append(f"{edge['kind']}, {edge['protocol'] or 'protocol not known'}, seen from {_SEEN[edge['seen_from']]}")

@@ -1,0 +1,122 @@
+"""Hops ▸ what users waited for: the time of every span on the critical path of a user's request, and of every edge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from traceviz.analyze.critical import critical_path
+from traceviz.analyze.edges import EdgeKey
+from traceviz.analyze.entries import Entries
+from traceviz.analyze.groups import Sides, visits
+from traceviz.hops import Hops
+from traceviz.parties import Party
+from traceviz.spans import Bools, Ints
+
+
+def user_roots(hops: Hops, entered: Entries) -> Bools:
+    """Rows of the forest at which a user's request begins: how long they took is how long users waited."""
+    roots = np.zeros(len(hops.forest), np.bool_)
+    roots[hops.forest.root[hops.row[entered.user_root]]] = True
+    return roots
+
+
+def waited_ns(hops: Hops, entered: Entries) -> Ints:
+    """For every row of the forest how long it was what a user waited for, in ns. All of them add up to the time of the
+    roots of users' requests."""
+    found = critical_path(hops.forest)
+    of_user = user_roots(hops, entered)[hops.forest.root[found.row]]
+    waited = np.zeros(len(hops.forest), np.int64)
+    np.add.at(waited, found.row[of_user], (found.end_ns - found.start_ns)[of_user])
+    return waited
+
+
+@dataclass
+class Waits:
+    """How long users waited, in ns: in all, for what each workload did itself, while calls of each edge were under way,
+    and, of that, for what was neither the callee's nor beneath it. What workloads did and what was on the way of calls
+    add up to all of it, but for calls without a name. `Waits()` is the identity of `merge`."""
+
+    total_ns: int = 0
+    workloads: Counter[Party] = field(default_factory=Counter)
+    edges: Counter[EdgeKey] = field(default_factory=Counter)
+    on_way: Counter[EdgeKey] = field(default_factory=Counter)
+
+    def merge(self, other: Waits) -> Waits:
+        """Add what `other` counted, and give this one back."""
+        self.total_ns += other.total_ns
+        for name in ("workloads", "edges", "on_way"):
+            getattr(self, name).update(getattr(other, name))
+        return self
+
+    def folded(self, into: Mapping[Party, Party]) -> Waits:
+        """The same with parties counted as others."""
+        result = Waits(self.total_ns)
+        for party, waited in self.workloads.items():
+            result.workloads[into.get(party, party)] += waited
+        for name in ("edges", "on_way"):
+            for key, waited in getattr(self, name).items():
+                ends = key._replace(caller=into.get(key.caller, key.caller), callee=into.get(key.callee, key.callee))
+                getattr(result, name)[ends] += waited
+        return result
+
+
+def count_waits(sides: Sides, entered: Entries) -> Waits:
+    """What users waited for in a batch. A callee that was not seen is taken to have had all the time of its call."""
+    hops, of_row = sides
+    waited = waited_ns(hops, entered)
+    headed = np.flatnonzero(hops.caller_row >= 0)[::-1]
+    hop_of_head = np.full(len(hops.forest), -1, np.int64)
+    hop_of_head[hops.caller_row[headed]] = headed
+    visit = visits(hops)
+    result = Waits()
+    spent = [0] * len(hops)
+    for row in np.flatnonzero(waited).tolist():
+        time, head = int(waited[row]), int(hops.call_row[row])
+        hop = int(hop_of_head[head]) if head >= 0 else -1
+        result.total_ns += time
+        if hop < 0:
+            result.workloads[hops.parties[of_row[row]]] += time
+            hop = int(hops.half_hop[visit[row]])
+        elif hops.callee_row[hop] < 0:
+            result.workloads[hops.parties[hops.callee[hop]]] += time
+        else:
+            result.on_way[_edge(hops, hop)] += time
+        if hop >= 0:
+            spent[hop] += time
+    for hop in range(len(hops) - 1, -1, -1):  # a hop stands before those beneath it
+        if spent[hop] and hops.up[hop] >= 0:
+            spent[int(hops.up[hop])] += spent[hop]
+    for hop in _outermost(hops, spent):
+        result.edges[_edge(hops, hop)] += spent[hop]
+    return result
+
+
+def _edge(hops: Hops, hop: int) -> EdgeKey:
+    caller, callee = hops.parties[hops.caller[hop]], hops.parties[hops.callee[hop]]
+    return EdgeKey(caller, callee, bool(hops.asynchronous[hop]))
+
+
+def _outermost(hops: Hops, spent: list[int]) -> Iterator[int]:
+    """The calls that were waited for and are in no call of the same edge, whose time counts already."""
+    beneath: dict[int, list[int]] = {}
+    for hop in range(len(hops) - 1, -1, -1):
+        if spent[hop]:
+            beneath.setdefault(int(hops.up[hop]), []).append(hop)
+    size = len(hops.parties)
+    code = ((hops.caller * size + hops.callee) * 2 + hops.asynchronous).tolist()
+    within: Counter[int] = Counter()
+    waiting = [(hop, True) for hop in beneath.get(-1, [])]
+    while waiting:
+        hop, entering = waiting.pop()
+        if not entering:
+            within[code[hop]] -= 1
+            continue
+        if hops.caller[hop] >= 0 and not within[code[hop]]:
+            yield hop
+        within[code[hop]] += 1
+        waiting.append((hop, False))
+        waiting += [(below, True) for below in beneath.get(hop, [])]
