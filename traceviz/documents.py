@@ -550,4 +550,4 @@ class OperationsDocument(Listing):
 CountedDocument = GraphDocument | ErrorsDocument | SlowDocument | WhyDocument | DoctorDocument | DiffDocument
 
 #: What can be rendered.
-AnyDocument = CountedDocument | TreeDocument | ServicesDocument | OperationsDocument
+AnyDocument = CountedDocument | FlameDocument | TreeDocument | ServicesDocument | OperationsDocument

@@ -14,14 +14,25 @@ from traceviz.analyze.entries import Entries
 from traceviz.analyze.groups import Sides, visits
 from traceviz.hops import Hops
 from traceviz.parties import Party
+from traceviz.roles import Role
 from traceviz.spans import Bools, Ints
 
 
 def user_roots(hops: Hops, entered: Entries) -> Bools:
-    """Rows of the forest at which a user's request begins: how long they took is how long users waited."""
-    roots = np.zeros(len(hops.forest), np.bool_)
-    roots[hops.forest.root[hops.row[entered.user_root]]] = True
-    return roots
+    """The roots, per row of the forest, whose time somebody waited: those of users' requests, and in traces without one
+    what programs did by themselves. Nobody waits for what comes out of a queue; of torn traces nobody knows."""
+    forest = hops.forest
+    of_user = np.zeros(len(forest), np.bool_)
+    of_user[forest.root[hops.row[entered.user_root]]] = True
+    has_user = np.zeros(len(forest.spans.trace_ids), np.bool_)
+    has_user[forest.spans.trace[of_user]] = True
+    root = np.flatnonzero((forest.parent < 0) & ~forest.duplicate)
+    torn = ((forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]) | (
+        forest.role[root] == Role.ATTEMPT
+    )
+    alone = ~has_user[forest.spans.trace[root]] & ~torn & (forest.role[root] != Role.CONSUMER) & ~forest.orphan[root]
+    of_user[root[alone]] = True
+    return of_user
 
 
 def waited_ns(hops: Hops, entered: Entries) -> Ints:

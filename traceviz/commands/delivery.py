@@ -38,7 +38,7 @@ _COLUMNS = 80
 #: Formats that are read by people in a terminal, where stderr says the notes below them.
 TABLES = frozenset({"table", "wide"})
 #: Formats that say the notes themselves.
-_SELF_CONTAINED = frozenset({"json", "svg", "png", "pdf", "mermaid", "cytoscape"})
+_SELF_CONTAINED = frozenset({"json", "svg", "png", "pdf", "mermaid", "cytoscape", "pprof"})
 
 
 class Delivery:
@@ -65,6 +65,11 @@ class Delivery:
     def draws(self) -> bool:
         """Whether the product is a picture, which shows the failing hops as well."""
         return FORMATS[self._format].drawing
+
+    @property
+    def format(self) -> str:
+        """The format of the product, by its name."""
+        return self._format
 
     def write(self, document: AnyDocument, **drawing: Any) -> None:
         """Write the product and say the notes."""

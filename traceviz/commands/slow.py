@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from traceviz.analyze.flame import FlameCounts
+from traceviz.analyze.flame_document import flame_document
+from traceviz.analyze.report import Report, count_hops
+from traceviz.analyze.resolved import Resolved
 from traceviz.commands.comparing import Comparing, baseline
-from traceviz.commands.delivery import Run
+from traceviz.commands.delivery import EXPRESSION_HELD, Run
 from traceviz.connecting import Sectioned
 from traceviz.documents import SlowHop
+from traceviz.errors import UsageError
+from traceviz.hops import hops
 from traceviz.options import joining, judgement, output, planes, rows, selection
+from traceviz.reconstruct import Forest
+from traceviz.render import OF_CONTEXTS
+from traceviz.render.frames import BY, By
 from traceviz.slow.counts import SlowCounts
 from traceviz.slow.document import Baseline, slow_document
 
-FORMATS = ("table", "wide", "json", "csv")
+FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
 
 
 @click.command(cls=Sectioned)
@@ -25,20 +34,60 @@ FORMATS = ("table", "wide", "json", "csv")
 @joining
 @rows
 @judgement
-def slow(**options: Any) -> None:
+@click.option(
+    "--by",
+    type=click.Choice(BY),
+    default="critical",
+    show_default=True,
+    help="Of folded, svg, png and pdf: time that users waited, time at work, or failures that started there.",
+)
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+def slow(by: By, theme: Literal["light", "dark"], dot_command: str | None, **options: Any) -> None:
     """Where the time goes that users wait: whose it is, how much, since when, why.
 
     Every moment of every request's critical path counts once. With a baseline the first row is what changed most,
-    without one what takes most, slow requests set against the window's own fast ones.
+    without one what takes most, slow requests set against the window's own fast ones. As svg it is a flame graph of
+    the calling context, as folded and pprof the same for flamegraph.pl, speedscope and go tool pprof.
 
     \b
     traceviz slow --service istio-ingress --since 1h
     traceviz slow --since 10m --baseline-since 1d
     traceviz slow dump.json.gz --baseline healthy.json.gz
+    traceviz slow -O flame.svg --by critical
+    traceviz slow -o folded | flamegraph.pl > flame.svg
     """
     comparing = Comparing(options)
     run = Run(options, FORMATS, SlowHop)
+    if run.format in OF_CONTEXTS:
+        if comparing.given:
+            raise UsageError(f"{run.format} shows one set of traces, and no baseline", "Take a table or json for both")
+        _profile(run, by, theme=theme, dot_command=dot_command)
+        return
     found = comparing.read(run, SlowCounts)
     before = None if found.baseline is None else Baseline(*found.baseline)
     document = slow_document(found.report, found.counts, before)
     run.deliver(document, document["slow_hops"])
+
+
+class _Profiled:
+    """Where the time went, by place and by calling context."""
+
+    def __init__(self) -> None:
+        self.slow = SlowCounts()
+        self.flame = FlameCounts()
+
+    def count(self, forest: Forest) -> Report:
+        """Count a batch of whole traces, and give its Report."""
+        found = hops(forest)
+        self.slow.count_hops(found)
+        self.flame.count(found)
+        return count_hops(found)
+
+
+def _profile(run: Run, by: By, **drawing: Any) -> None:
+    counts = _Profiled()
+    report = run.read(run.targets, run.wanted, count=counts.count)
+    run.write(flame_document(Resolved(report), counts.flame), by=by, **drawing)
+    judged = slow_document(report, counts.slow)["slow_hops"]
+    run.end(EXPRESSION_HELD if run.held(judged) else 0)

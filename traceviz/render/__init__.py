@@ -12,6 +12,7 @@ from traceviz.documents import (
     DiffDocument,
     DoctorDocument,
     ErrorsDocument,
+    FlameDocument,
     GraphDocument,
     OperationsDocument,
     ServicesDocument,
@@ -30,12 +31,16 @@ from traceviz.render.diff_text import diff_text
 from traceviz.render.doctor_text import doctor_text
 from traceviz.render.dot import dot
 from traceviz.render.export import main_list, to_csv, to_json
+from traceviz.render.flame import flame_dot, flame_svg
+from traceviz.render.folded import folded
+from traceviz.render.frames import By
 from traceviz.render.labels import DEFAULT
 from traceviz.render.layout import TIMEOUT_S, Format, draw
 from traceviz.render.mermaid import mermaid, unshown
 from traceviz.render.nodegraph import nodegraph
 from traceviz.render.palette import ColourBy
 from traceviz.render.picture import Picture, picture
+from traceviz.render.pprof import pprof
 from traceviz.render.slow_text import slow_text
 from traceviz.render.text import errors_text, graph_table, operations_table, services_table
 from traceviz.render.tree_dot import tree_dot
@@ -70,11 +75,15 @@ FORMATS: dict[str, OutputFormat] = {
         OutputFormat("mermaid", (".mmd", ".mermaid"), binary=False, drawing=True),
         OutputFormat("nodegraph", (), binary=False, drawing=True),
         OutputFormat("cytoscape", (".cyjs",), binary=False, drawing=True),
+        OutputFormat("folded", (".folded",), binary=False, drawing=True),
+        OutputFormat("pprof", (".pb.gz", ".pprof"), binary=True, drawing=True),
     )
 }
 
 #: What a tree and a comparison are drawn in.
 OF_A_TREE = ("dot", "svg", "png", "pdf", "mermaid")
+#: What calling contexts are written as.
+OF_CONTEXTS = ("folded", "pprof", "svg", "png", "pdf")
 
 #: What a graph can be coloured in by what users waited for.
 COLOURED = ("dot", "svg", "png", "pdf")
@@ -82,14 +91,17 @@ COLOURED = ("dot", "svg", "png", "pdf")
 
 def format_of_file(path: str) -> str | None:
     """The format that a file's suffix names, in any case of letters; None where it names none."""
-    suffix = PurePath(path).suffix.lower()
-    return next((one.name for one in FORMATS.values() if suffix in one.suffixes), None)
+    name = PurePath(path).name.lower()
+    return next((one.name for one in FORMATS.values() if one.suffixes and name.endswith(one.suffixes)), None)
 
 
 def formats_of(document: AnyDocument) -> list[str]:
-    """The formats a document can be written in: a graph in all of them, a tree and a comparison by Graphviz and
-    Mermaid, the others as text."""
-    drawn = OF_A_TREE if "spans" in document or "changes" in document else FORMATS if "edges" in document else ()
+    """The formats a document can be written in: a graph in all drawings of graphs, a tree and a comparison by Graphviz
+    and Mermaid, calling contexts as profiles and flame graphs, the others as text."""
+    if "frames" in document:
+        return ["json", *OF_CONTEXTS]
+    of_graphs = FORMATS.keys() - {"folded", "pprof"} if "edges" in document else ()
+    drawn = OF_A_TREE if "spans" in document or "changes" in document else of_graphs
     return [one.name for one in FORMATS.values() if one.name in drawn or not one.drawing]
 
 
@@ -108,23 +120,29 @@ def render(
     arranged: Arrangement = AS_USUAL,
     spans: bool = False,
     colour_by: ColourBy = "errors",
+    by: By = "critical",
 ) -> str | bytes:
     """The document in a format of `FORMATS`: text, or bytes where the format is binary.
 
     `errors` marks the failing hops in a drawing of a graph, `label` and `ui_url` go to its edges, `theme` is light or
     dark, and `colour_by` critical colours a graph that was counted so by what users waited for. Of a tree calls are
-    shown, with `spans` its spans. `width` and `color` are for table and wide, `arranged` for rows: these and csv.
+    shown, with `spans` its spans; of calling contexts the values that `by` names. `width` and `color` are for table and
+    wide, `arranged` for rows: these and csv.
+
     Raises UsageError where the document has no such format, the format nothing of what `arranged` says, or no such
     colours, and DrawingFailed where the layout engine fails, is missing, or needs over `timeout_s` seconds.
     """
     if format not in formats_of(document):
         compared = "a comparison" if "changes" in document else None
         one = compared or ("a graph" if "edges" in document else "a tree" if "spans" in document else None)
+        one = "a flame graph" if "frames" in document else one
         what = one or f"a list of {main_list(document).replace('_', ' ')}"
         raise UsageError(f"{what} cannot be written as {format!r}", f"formats: {', '.join(formats_of(document))}")
     arranged.check(format)
     if format == "json":
         return to_json(document)
+    if "frames" in document:
+        return _profile(cast(FlameDocument, document), format, by, theme, dot_command, timeout_s)
     if format == "csv":
         return to_csv(document, arranged)
     if "failing_hops" in document:
@@ -151,7 +169,7 @@ def render(
             return diff_text(diff, width, color, format == "wide", arranged)
         pictured = diff_picture(diff, theme)
         return mermaid(pictured) if format == "mermaid" else _drawn(dot(pictured), format, dot_command, timeout_s)
-    graph = cast(GraphDocument, document)
+    graph = document
     if not FORMATS[format].drawing and "contexts" in document:
         return contexts_text(graph, width, color, format == "wide", arranged)
     if not FORMATS[format].drawing:
@@ -172,6 +190,19 @@ def render(
     if format == "mermaid":
         return mermaid(drawing)
     return _drawn(dot(drawing), format, dot_command, timeout_s)
+
+
+def _profile(
+    document: FlameDocument, format: str, by: By, theme: str, dot_command: str | None, timeout_s: float
+) -> str | bytes:
+    """Calling contexts as text for other tools, as a profile with all values, or as a flame graph."""
+    if format == "folded":
+        return folded(document, by)
+    if format == "pprof":
+        return pprof(document)
+    if format == "svg":
+        return flame_svg(document, by, theme=theme)
+    return _drawn(flame_dot(document, by, theme=theme), format, dot_command, timeout_s)
 
 
 def _drawn(source: str, format: str, dot_command: str | None, timeout_s: float) -> str | bytes:

@@ -19,6 +19,7 @@ from traceviz.analyze.belonging import belonging
 from traceviz.analyze.critical import Sections, critical_path
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.shapes import SLACK_NS, ran_into_deadline
+from traceviz.analyze.waits import user_roots
 from traceviz.hops import Hops
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
@@ -68,7 +69,7 @@ def places(hops: Hops, entered: Entries) -> Places:
     """Where the time of all requests of a batch went, moment by moment: all of it adds up to what users waited."""
     forest = hops.forest
     sections = critical_path(forest)
-    asked = requests(hops, entered)[forest.root[sections.row]]
+    asked = user_roots(hops, entered)[forest.root[sections.row]]
     sections = Sections(sections.row[asked], sections.start_ns[asked], sections.end_ns[asked])
     row = sections.row
     found = belonging(hops)
@@ -89,23 +90,6 @@ def places(hops: Hops, entered: Entries) -> Places:
         where,
         np.where(waiting & (sign == 0), _WAITING, sign),
     )
-
-
-def requests(hops: Hops, entered: Entries) -> Bools:
-    """The roots, per row of the forest, whose time somebody waited: those of users' requests, and in traces without one
-    what programs did by themselves. Nobody waits for what comes out of a queue; of torn traces nobody knows."""
-    forest = hops.forest
-    root = np.flatnonzero((forest.parent < 0) & ~forest.duplicate)
-    of_user = np.zeros(len(forest), np.bool_)
-    of_user[forest.root[hops.row[entered.user_root]]] = True
-    has_user = np.zeros(len(forest.spans.trace_ids), np.bool_)
-    has_user[forest.spans.trace[of_user]] = True
-    torn = ((forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]) | (
-        forest.role[root] == Role.ATTEMPT
-    )
-    alone = ~has_user[forest.spans.trace[root]] & ~torn & (forest.role[root] != Role.CONSUMER) & ~forest.orphan[root]
-    of_user[root[alone]] = True
-    return of_user
 
 
 def of_hop(column: Rows, hop: Rows) -> Rows:
