@@ -1,6 +1,6 @@
 """The labelled windows of data/nezha: how often `why` names the broken service, beside rows that know less.
 
-`python -m tests.labelled` writes the table of docs/why.md anew.
+`python -m tests.labelled` writes the table of the README anew.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from functools import cache
 from statistics import median
 
 from tests.conftest import ROOT, SHARED
+from traceviz.analyze.sketch import Sketch
 from traceviz.library import load
 from traceviz.slow.counts import Work
-from traceviz.why.behaviour import Visits
 from traceviz.why.counts import WhyCounts
 from traceviz.why.document import Baseline, why_document
 
 DATA = SHARED / "data" / "nezha"
-PAGE = ROOT / "docs" / "why.md"
+PAGE = ROOT / "README.md"
 MARKS = re.compile(r"(?<=<!-- labelled -->\n)(.*?)(?=<!-- /labelled -->)", re.DOTALL)
 SYSTEMS = ("OnlineBoutique", "TrainTicket")
 
@@ -73,32 +73,33 @@ def by_loudness(window: Window) -> list[str]:
 
 
 def by_self_time(window: Window) -> list[str]:
-    """Self time against the baseline: by how many of its spreads the median of an operation moved (a robust z)."""
+    """Self time against the baseline, what lies between a caller's half and a callee's being the callee's: by how many
+    of its spreads the median of an operation moved at most (a robust z). Of several such rankings the strongest."""
     (_, now), (_, before) = window.counted("faulty"), window.counted("normal")
     moved: dict[str, float] = {}
-    for work, visits in now.behaviour.visits.items():
-        if (was := before.behaviour.visits.get(work)) is not None:
-            service = work.workload.service
-            moved[service] = max(moved.get(service, 0.0), _z(visits, was))
+    times = {work: visits.own for work, visits in before.behaviour.visits.items()} | before.behaviour.ways
+    for key, sketch in ({w: v.own for w, v in now.behaviour.visits.items()} | now.behaviour.ways).items():
+        service = key.workload.service if isinstance(key, Work) else key.callee.service
+        if (was := times.get(key)) is not None:
+            moved[service] = max(moved.get(service, 0.0), _z(sketch, was))
     return sorted(moved, key=lambda service: (-moved[service], service))
 
 
-def _z(visits: Visits, was: Visits) -> float:
-    times = _values(was)
-    middle = median(times)
-    spread = 1.4826 * median(abs(time - middle) for time in times)
-    return (median(_values(visits)) - middle) / max(spread, 1e5)
+def _z(sketch: Sketch, was: Sketch) -> float:
+    middle = median(_values(was))
+    spread = 1.4826 * median(abs(time - middle) for time in _values(was))
+    return (median(_values(sketch)) - middle) / max(spread, 1e5)
 
 
-def _values(visits: Visits) -> list[float]:
-    scale, mine, _ = visits.own.together(visits.own)
+def _values(sketch: Sketch) -> list[float]:
+    scale, mine, _ = sketch.together(sketch)
     return [float(value) for value, times in zip(scale, mine, strict=True) for _ in range(int(times))]
 
 
 def services(window: Window) -> int:
     """How many services there are to choose from."""
     _, counts = window.counted("faulty")
-    return len({work.workload.service for work in counts.behaviour.visits if isinstance(work, Work)})
+    return len({work.workload.service for work in counts.behaviour.visits})
 
 
 @dataclass(frozen=True)

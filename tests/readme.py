@@ -23,10 +23,13 @@ from traceviz.demo import Recording, serve_recording
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 RECORDING = "traceviz/demo/recording/v1.json.gz"
+COMPARED = "fixtures/shop_healthy.json.gz fixtures/shop_network_slow.json.gz"
 #: Each picture with the command that draws it.
 PICTURES = {
     ROOT / "docs" / "graph.svg": f"traceviz graph --service istio-ingress {RECORDING} -o svg",
     ROOT / "docs" / "tree.svg": f"traceviz tree 0d0785 {RECORDING} -o svg",
+    ROOT / "docs" / "flame.svg": f"traceviz slow {RECORDING} -o svg",
+    ROOT / "docs" / "diff.svg": f"traceviz diff {COMPARED} -o svg",
 }
 JAEGER = "http://localhost:16686"
 BLOCK = re.compile(r"```console\n(?P<body>.*?)```", re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, TypeVar
 
 import graphviz
 
@@ -17,7 +17,7 @@ from traceviz.analyze.report import VIEWS, Report, View, report
 from traceviz.asked import Asked
 from traceviz.asking.access import Access
 from traceviz.doctor import Checkup, doctor
-from traceviz.documents import DiffDocument, DoctorDocument, TreeDocument
+from traceviz.documents import DiffDocument, DoctorDocument, SlowDocument, TreeDocument, WhyDocument
 from traceviz.errors import NothingFound, UsageError
 from traceviz.fetching import Fetched
 from traceviz.keeping.anonymize import Anonymizer
@@ -26,12 +26,21 @@ from traceviz.notes import Notes
 from traceviz.one_trace import OneTrace, of_trace, only_trace_named
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
+from traceviz.slow.counts import SlowCounts
+from traceviz.slow.document import Baseline as SlowBaseline
+from traceviz.slow.document import slow_document
 from traceviz.sources.names import shown
 from traceviz.spans import concat
 from traceviz.target import jaeger_meant, open_target
 from traceviz.trace_name import read_trace_name
 from traceviz.traces import listed
 from traceviz.wanted import DEFAULT_COMPLETE, read_wanted
+from traceviz.why.by_version import Countable
+from traceviz.why.counts import WhyCounts
+from traceviz.why.document import Baseline as WhyBaseline
+from traceviz.why.document import why_document
+
+_Counts = TypeVar("_Counts", bound=Countable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +63,29 @@ class LoadedForest(Forest):
         result.notes.merge(self.reading)
         return result
 
+    def _counted(self, counts: _Counts) -> tuple[Report, _Counts]:
+        result = counts.count(self)
+        result.asked = self.asked
+        result.notes.merge(self.reading)
+        return result, counts
+
     def doctor(self, service: str | None = None) -> DoctorDocument:
         """The document of `traceviz doctor -o json`: what is wrong with these traces, or what of it is on one service.
         Load all services for it: what is torn off a service's traces has no span of it."""
-        checkup = Checkup()
-        result = checkup.count(self)
-        result.asked = self.asked
-        result.notes.merge(self.reading)
+        result, checkup = self._counted(Checkup())
         return doctor(result, checkup, service)
+
+    def slow(self, baseline: LoadedForest | None = None) -> SlowDocument:
+        """The document of `traceviz slow -o json`: where the time went that users waited, against other traces or these
+        traces' own fast requests."""
+        before = None if baseline is None else SlowBaseline(*baseline._counted(SlowCounts()))
+        return slow_document(*self._counted(SlowCounts()), before)
+
+    def why(self, baseline: LoadedForest | None = None) -> WhyDocument:
+        """The document of `traceviz why -o json`: which workload to look at first, compared with other traces where
+        they are given."""
+        before = None if baseline is None else WhyBaseline(*baseline._counted(WhyCounts()))
+        return why_document(*self._counted(WhyCounts()), before)
 
     def tree(self, trace: str) -> TreeDocument:
         """The document of `traceviz tree -o json` of one of these traces, by its id, the start of it, or the URL of its

@@ -27,18 +27,17 @@ from traceviz.render.words import count, counted, name, nothing_found, share, sh
 #: Places with less of the time, and nothing of what was added, are counted and not listed.
 LEAST_SHARE = 0.01
 #: So many places get a sentence, as long as each is this much of the time or of what was added.
-_MOST_BLOCKS, _LEAST_TOLD = 5, 0.05
+_MOST_BLOCKS, _LEAST_TOLD = 5, 0.1
 
 _COLUMNS = (
     table.Column("rank", lambda row: str(row["rank"])),
-    table.name_of("caller", spare=3),
+    table.name_of("caller"),
     table.name_of("callee"),
-    table.Column("reason", lambda row: shorten(name(row["reason"]), 20), right=False, flexible=True),
+    table.Column("reason", lambda row: name(row["reason"]), right=False),
     table.Column("share", lambda row: share(row["share"])),
-    table.milliseconds("self_ms.p50", spare=2),
     table.milliseconds("self_ms.p95", spare=1),
-    table.milliseconds("baseline_ms.p50", spare=4),
-    table.Column("explains", lambda row: table.UNKNOWN if row["explains"] is None else share(row["explains"]), spare=5),
+    table.milliseconds("baseline_ms.p95", spare=3),
+    table.Column("explains", lambda row: table.UNKNOWN if row["explains"] is None else share(row["explains"]), spare=2),
 )
 
 
@@ -67,7 +66,7 @@ def slow_text(
         rest = sum(row["share"] for row in every if not _tells(row, LEAST_SHARE))
         said = f"{counted(len(every) - len(rows), 'more place')} with {share(rest)} of the time (-o wide has all)"
         lines += [Text(), *wrapped(said, width, "dim")]
-    told = [row for row in rows if _tells(row, _LEAST_TOLD)][:_MOST_BLOCKS]
+    told = [row for row in rows if row["rank"] == 1 or _tells(row, _LEAST_TOLD)][:_MOST_BLOCKS]
     for row in told:
         traces = [("trace", text) for text in example_traces(row)]
         lines += [
@@ -87,7 +86,7 @@ def _waited(document: SlowDocument, width: int) -> list[Text]:
     if times is None:
         return wrapped(" ".join(nothing_found(document) or ["No request of a user was found."]), width, "")
     said = [
-        f"{counted(times['count'], 'request')}, {table.plain(times['p50'])} ms, one in twenty "
+        f"{counted(times['count'], 'request')}: half of them within {table.plain(times['p50'])} ms, one in twenty took "
         f"{table.plain(times['p95'])} ms or more"
     ]
     return [line for text in [*said, *compared_with(document, width)] for line in wrapped(text, width, "", after="  ")]

@@ -67,11 +67,9 @@ class LaidOut(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def name_of(end: str, spare: int = 0) -> Column:
+def name_of(end: str) -> Column:
     """The name of a node."""
-    return Column(
-        end, lambda row: UNKNOWN if row[end] is None else name(row[end]), right=False, flexible=True, spare=spare
-    )
+    return Column(end, lambda row: UNKNOWN if row[end] is None else name(row[end]), right=False, flexible=True)
 
 
 def milliseconds(which: str, spare: int) -> Column:
