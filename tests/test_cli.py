@@ -25,6 +25,8 @@ from traceviz.demo import serve_recording
 COMMANDS = (
     "graph",
     "errors",
+    "slow",
+    "why",
     "tree",
     "diff",
     "doctor",
