@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands import called
 from tests.fuzz.laws import documents, through
+from traceviz.analyze.flame import FlameCounts
 from traceviz.analyze.report import Report, report
 from traceviz.analyze.tree import tree_document
 from traceviz.asked import Asked
@@ -23,12 +24,15 @@ from traceviz.joining import joined
 from traceviz.notes import Notes
 from traceviz.reconstruct import reconstruct
 from traceviz.render import render
+from traceviz.slow.counts import SlowCounts
 from traceviz.sources import gather, read_stream
 from traceviz.sources.fields import MAX_NS
 from traceviz.sources.split import split
 from traceviz.spans import Kind, Spans
 from traceviz.torn import torn
 from traceviz.traces import Traces
+from traceviz.why.counts import WhyCounts
+from traceviz.why.document import Baseline, why_document
 
 BEGIN_NS = 1_700_000_000_000_000_000
 
@@ -151,6 +155,8 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
     counted = report(forest, view="tree")
     graph, errors = counted.graph(), counted.errors()
     tree = tree_document(reconstruct(found), Asked(), Notes())
+    behaved = WhyCounts()
+    behaved.count(forest)
 
     def join() -> None:
         with gather([found, found], bound=size) as gathered:
@@ -177,6 +183,9 @@ def stages(shape: Shape, size: int, failed: bool) -> dict[str, int]:
         "doctor": calls(examine),
         "report": calls(lambda: report(forest, view="tree")),
         "documents": calls(lambda: (counted.graph(), counted.errors())),
+        "slow": calls(lambda: SlowCounts().count_hops(hops(forest))),
+        "why": calls(lambda: why_document(counted, behaved, Baseline(counted, behaved))),
+        "flame": calls(lambda: FlameCounts().count(hops(forest))),
         "table": calls(lambda: render(graph, "table", errors=errors)),
         "dot": calls(lambda: render(graph, "dot", errors=errors)),
         "tree": calls(lambda: tree_document(reconstruct(found), Asked(), Notes())),

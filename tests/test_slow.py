@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -20,10 +22,13 @@ from traceviz.documents import SlowDocument, SlowHop
 from traceviz.hops import hops
 from traceviz.library import load
 from traceviz.reconstruct import Forest, reconstruct
+from traceviz.render import render
 from traceviz.slow import reasons
 from traceviz.slow.counts import OTHERS, SlowCounts
 from traceviz.slow.document import Baseline, slow_document
 from traceviz.slow.places import SIGNS, WHERES, places
+from traceviz.why.counts import WhyCounts
+from traceviz.why.document import why_document
 
 OTEL = SHARED / "data" / "otel"
 
@@ -192,6 +197,26 @@ def test_where_no_user_is_in_a_trace_what_a_program_does_by_itself_counts() -> N
         (None, "cron", "callee", ""): 10,
         ("cron", "app", "network", ""): 2,
         ("cron", "app", "callee", ""): 18,
+    }
+
+
+def test_where_the_spans_of_programs_are_missing_calls_within_the_time_of_one_were_waited_for() -> None:
+    """
+    app's proxy     ├──────────────────┤     0 – 100
+    (app's program sends its spans elsewhere)
+    app→db             ├────────┤            20 – 80, its parent is missing
+    db                  ├──────┤             22 – 78
+    """
+    rows = (
+        gateway("g", "app", ms=100),
+        inbound("i", "g", "app", ms=100),
+        outbound("o", "lost", "app", "db", start=20, ms=60),
+        inbound("d", "o", "db", start=22, ms=56),
+    )
+    assert waited(*rows) == {
+        ("istio-ingress", "app", "callee", ""): 40,
+        ("app", "db", "network", ""): 4,
+        ("app", "db", "callee", ""): 56,
     }
 
 
@@ -404,3 +429,29 @@ def test_the_hop_that_makes_users_wait_goes_first(case: str, blame: str, reason:
         assert row["concentrated_in"]["version"]["value"] == "v2"
     if case == "otel/shop_network_slow":
         assert (row["caller"], row["callee"]) == ("checkout", "shipping")
+
+
+@pytest.mark.parametrize("case", ["delay", "slow", "version_slow", "two_faults", "timeout", "otel_slow"])
+def test_zipkins_spans_name_the_same_hop(case: str) -> None:
+    """In otel_slow the spans of the programs are not among them."""
+    paths = [str(MESH / case / name) for name in ("zipkin.json.gz", "v3/traces.json.gz")]
+    from_zipkin, from_jaeger = (first(slow_document(*counted(load(path)))) for path in paths)
+    assert (from_zipkin["blame"], from_zipkin["reason"]) == (from_jaeger["blame"], from_jaeger["reason"])
+
+
+HOSTILE = ("</script>", "a;b", "\x1b[31mred", "right\u202eleft", "new\nline", "=cmd()", "%s {0}", "\ud800")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_strangers_steer_nothing(name: str) -> None:
+    rows = [span("a", service=name, kind="server", operation=name), span("b", "a", service=f"{name}2", kind="client")]
+    counts = WhyCounts()
+    report = counts.count(forest(*rows))
+    for document in (slow_document(report, counts.slow), why_document(report, counts)):
+        for format in ("table", "wide", "json"):
+            assert not set(str(render(document, format))) & set("\x1b\u202e\ud800"), format
+        # Cells keep the letters of names, for programs; formulas are no formulas.
+        cells = next(csv.DictReader(io.StringIO(str(render(document, "csv")))))
+        shown = name.replace("\ud800", "�")
+        assert cells.get("callee", cells.get("service")) == (f"'{shown}" if shown.startswith("=") else shown)
+        assert "\nline" not in str(render(document, "table"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from traceviz.analyze.entries import Entries
 from traceviz.analyze.groups import Sides, visits
 from traceviz.hops import Hops
 from traceviz.parties import Party
+from traceviz.reconstruct import Forest, depths
 from traceviz.roles import Role
 from traceviz.spans import Bools, Ints
 
@@ -35,11 +36,29 @@ def user_roots(hops: Hops, entered: Entries) -> Bools:
     return of_user
 
 
+def waiting_forest(hops: Hops) -> Forest:
+    """The forest in which users wait: trees whose parent is missing hang where their call was made, as far as that is
+    known by time (`calls-joined-by-time`). Nobody would wait for what proxies call where the spans of the programs
+    between them go somewhere else."""
+    forest = hops.forest
+    made = np.flatnonzero((hops.entry_row >= 0) & (hops.caller_row >= 0))
+    root, entry = forest.root[hops.caller_row[made]], hops.entry_row[made]
+    lost = forest.orphan[root] & (root != forest.root[entry])
+    if not lost.any():
+        return forest
+    parent = forest.parent.copy()
+    parent[root[lost][::-1]] = entry[lost][::-1]  # of several calls of one tree the first
+    # With odd times trees may lie around each other; then they stay roots.
+    parent[root[lost][~depths(parent)[1][root[lost]]]] = -1
+    return replace(forest, parent=parent)
+
+
 def waited_ns(hops: Hops, entered: Entries) -> Ints:
     """For every row of the forest how long it was what a user waited for, in ns. All of them add up to the time of the
     roots of users' requests."""
-    found = critical_path(hops.forest)
-    of_user = user_roots(hops, entered)[hops.forest.root[found.row]]
+    forest = waiting_forest(hops)
+    found = critical_path(forest)
+    of_user = user_roots(hops, entered)[forest.root[found.row]]
     waited = np.zeros(len(hops.forest), np.int64)
     np.add.at(waited, found.row[of_user], (found.end_ns - found.start_ns)[of_user])
     return waited

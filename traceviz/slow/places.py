@@ -19,7 +19,7 @@ from traceviz.analyze.belonging import belonging
 from traceviz.analyze.critical import Sections, critical_path
 from traceviz.analyze.entries import Entries
 from traceviz.analyze.shapes import SLACK_NS, ran_into_deadline
-from traceviz.analyze.waits import user_roots
+from traceviz.analyze.waits import user_roots, waiting_forest
 from traceviz.hops import Hops
 from traceviz.parties import Party
 from traceviz.reconstruct import Forest
@@ -67,7 +67,7 @@ class Places(NamedTuple):
 
 def places(hops: Hops, entered: Entries) -> Places:
     """Where the time of all requests of a batch went, moment by moment: all of it adds up to what users waited."""
-    forest = hops.forest
+    forest = waiting_forest(hops)
     sections = critical_path(forest)
     asked = user_roots(hops, entered)[forest.root[sections.row]]
     sections = Sections(sections.row[asked], sections.start_ns[asked], sections.end_ns[asked])
