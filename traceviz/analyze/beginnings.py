@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from traceviz.analyze.entries import Entries
+from traceviz.analyze.entries import Entries, torn_off
 from traceviz.analyze.groups import visits
 from traceviz.hops import Hops
-from traceviz.roles import Role
 from traceviz.spans import Ints, Rows
 
 #: A user's request, what a program did by itself, what came out of a queue, a span whose parent is missing, a fragment
@@ -34,9 +33,7 @@ def beginnings(hops: Hops, entries: Entries) -> Beginnings:
     seen[seen] = np.array([party.kind == "workload" for party in hops.parties], np.bool_)[hops.caller[seen]]
     row = np.where(seen, visits(hops)[above], -1)
     root = forest.root[hops.row]
-    torn = ((forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]) | (
-        forest.role[root] == Role.ATTEMPT
-    )
+    torn = torn_off(forest)[root]
     start = np.select(
         [entries.user_root, ~hops.waited_for, forest.orphan[root], torn],
         [STARTS.index("entry"), STARTS.index("async"), STARTS.index("orphan"), STARTS.index("fragment")],

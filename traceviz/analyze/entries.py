@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from traceviz.hops import Hops
+from traceviz.reconstruct import Forest
 from traceviz.roles import Role
 from traceviz.spans import Bools, Rows
 
@@ -36,8 +37,7 @@ def entries(hops: Hops) -> Entries:
     at_root = (row == root) | ((forest.role[root] == Role.CLIENT) & (forest.parent[row] == root))
     # What came out of a queue was nobody's request; somebody put it there in another trace.
     top = (hops.up < 0) & hops.waited_for & at_root
-    torn = (forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]
-    torn |= forest.role[root] == Role.ATTEMPT
+    torn = torn_off(forest)[root]
     whole = top & ~torn & ~forest.orphan[root]
     size = len(forest.spans.trace_ids)
     has_whole = np.zeros(size, np.bool_)
@@ -63,3 +63,10 @@ def entries(hops: Hops) -> Entries:
     return Entries(
         user_root, listener, failed, fragment & ~entered, np.concatenate((hops.callee_row[received], through))
     )
+
+
+def torn_off(forest: Forest) -> Bools:
+    """Rows with which a fragment of a torn trace would begin: a sidecar's outbound half, or an attempt of it."""
+    role = forest.role
+    torn: Bools = ((role == Role.CALLER) & forest.workloads.mask("sidecar")) | (role == Role.ATTEMPT)
+    return torn

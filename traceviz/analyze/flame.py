@@ -19,7 +19,7 @@ import numpy as np
 
 from traceviz.analyze.beginnings import Start
 from traceviz.analyze.contexts import DEEPEST
-from traceviz.analyze.entries import entries
+from traceviz.analyze.entries import entries, torn_off
 from traceviz.analyze.groups import of_visits, visits
 from traceviz.analyze.operations import operation_labels
 from traceviz.analyze.paths import bounded
@@ -200,7 +200,7 @@ class _Contexts:
 def _starts(hops: Hops, user_root: Bools) -> dict[int, Start]:
     """With what the tree of every root begins."""
     forest = hops.forest
-    torn = (forest.role == Role.CALLER) & forest.workloads.mask("sidecar") | (forest.role == Role.ATTEMPT)
+    torn = torn_off(forest)
     signs: tuple[tuple[Start, Bools], ...] = (
         ("fragment", torn),
         ("orphan", forest.orphan),

@@ -10,7 +10,7 @@ import numpy as np
 
 from traceviz.analyze.critical import critical_path
 from traceviz.analyze.edges import EdgeKey
-from traceviz.analyze.entries import Entries
+from traceviz.analyze.entries import Entries, torn_off
 from traceviz.analyze.groups import Sides, visits
 from traceviz.hops import Hops
 from traceviz.parties import Party
@@ -28,10 +28,12 @@ def user_roots(hops: Hops, entered: Entries) -> Bools:
     has_user = np.zeros(len(forest.spans.trace_ids), np.bool_)
     has_user[forest.spans.trace[of_user]] = True
     root = np.flatnonzero((forest.parent < 0) & ~forest.duplicate)
-    torn = ((forest.role[root] == Role.CALLER) & forest.workloads.mask("sidecar")[root]) | (
-        forest.role[root] == Role.ATTEMPT
+    alone = (
+        ~has_user[forest.spans.trace[root]]
+        & ~torn_off(forest)[root]
+        & (forest.role[root] != Role.CONSUMER)
+        & ~forest.orphan[root]
     )
-    alone = ~has_user[forest.spans.trace[root]] & ~torn & (forest.role[root] != Role.CONSUMER) & ~forest.orphan[root]
     of_user[root[alone]] = True
     return of_user
 

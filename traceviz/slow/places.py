@@ -76,7 +76,7 @@ def places(hops: Hops, entered: Entries) -> Places:
     hop = found.around[row]
     outgoing = on_callers_side(forest.role)[row] & (found.of_row[row] >= 0)
     where = np.where(outgoing, _between(hops, row, hop), _inside(forest)[row])
-    sign = np.where(_delayed(hops, row, hop, outgoing, where), _DELAYED, 0)
+    sign = np.where(_delayed(hops, row, hop, outgoing), _DELAYED, 0)
     where = np.where((sign == _DELAYED) & outgoing, _CALLER_PROXY, where)
     where = np.where((sign == _DELAYED) & ~outgoing, _CALLEE_PROXY, where)
     waiting = _waiting(hops, entered, sections, hop)
@@ -120,7 +120,7 @@ def _inside(forest: Forest) -> Ints:
     return inside
 
 
-def _delayed(hops: Hops, row: Rows, hop: Rows, outgoing: Bools, where: Ints) -> Bools:
+def _delayed(hops: Hops, row: Rows, hop: Rows, outgoing: Bools) -> Bools:
     """Time in which a proxy held a request back on purpose: its own span's, outside of the attempts beneath it."""
     forest, delayed = hops.forest, hops.outcomes.delayed
     # Without attempts of its own a caller half is the attempt as well: then all of the gap counts as the delay.
@@ -141,5 +141,5 @@ def _waiting(hops: Hops, entered: Entries, sections: Sections, hop: Rows) -> Boo
     late = above[hop]
     # By the clock of the caller's half, whose end is the deadline; without one the callee's own.
     end = hops.start_ns + hops.forest.shift_ns[hops.row] + np.where(hops.client_ns >= 0, hops.client_ns, hops.server_ns)
-    waiting: Bools = (late >= 0) & (sections.end_ns + SLACK_NS >= end[late])
+    waiting: Bools = (late >= 0) & (sections.end_ns >= end[late] - SLACK_NS)
     return waiting
