@@ -16,6 +16,7 @@ from tests.conftest import ROOT, SHARED
 from traceviz.analyze.sketch import Sketch
 from traceviz.library import load
 from traceviz.slow.counts import Work
+from traceviz.why.behaviour import Timed, WayKey
 from traceviz.why.counts import WhyCounts
 from traceviz.why.document import Baseline, why_document
 
@@ -59,30 +60,36 @@ Ranking = Callable[[Window], list[str]]
 
 def by_why(window: Window) -> list[str]:
     """What `traceviz why --baseline` says."""
-    report, counts = window.counted("faulty")
-    return [cause["service"] for cause in why_document(report, counts, window.counted("normal"))["causes"]]
+    now = window.counted("faulty")
+    document = why_document(now.report, now.counts, window.counted("normal"))
+    return [cause["service"] for cause in document["causes"]]
 
 
 def by_loudness(window: Window) -> list[str]:
     """The service that is at work longest, whatever it did before."""
-    _, counts = window.counted("faulty")
+    counts = window.counted("faulty").counts
     totals: dict[str, float] = {}
     for work, visits in counts.behaviour.visits.items():
-        totals[work.workload.service] = totals.get(work.workload.service, 0.0) + visits.own.total_ns
+        totals[work.workload.service] = totals.get(work.workload.service, 0.0) + visits.own.times.total_ns
     return sorted(totals, key=lambda service: (-totals[service], service))
 
 
 def by_self_time(window: Window) -> list[str]:
     """Self time against the baseline, what lies between a caller's half and a callee's being the callee's: by how many
     of its spreads the median of an operation moved at most (a robust z). Of several such rankings the strongest."""
-    (_, now), (_, before) = window.counted("faulty"), window.counted("normal")
+    now, before = window.counted("faulty").counts, window.counted("normal").counts
     moved: dict[str, float] = {}
-    times = {work: visits.own for work, visits in before.behaviour.visits.items()} | before.behaviour.ways
-    for key, sketch in ({w: v.own for w, v in now.behaviour.visits.items()} | now.behaviour.ways).items():
+    earlier = _timed(before)
+    for key, timed in _timed(now).items():
         service = key.workload.service if isinstance(key, Work) else key.callee.service
-        if (was := times.get(key)) is not None:
-            moved[service] = max(moved.get(service, 0.0), _z(sketch, was))
+        if (was := earlier.get(key)) is not None:
+            moved[service] = max(moved.get(service, 0.0), _z(timed.times, was.times))
     return sorted(moved, key=lambda service: (-moved[service], service))
+
+
+def _timed(counts: WhyCounts) -> dict[Work | WayKey, Timed]:
+    behaviour = counts.behaviour
+    return {**{work: visits.own for work, visits in behaviour.visits.items()}, **behaviour.ways}
 
 
 def _z(sketch: Sketch, was: Sketch) -> float:
@@ -98,7 +105,7 @@ def _values(sketch: Sketch) -> list[float]:
 
 def services(window: Window) -> int:
     """How many services there are to choose from."""
-    _, counts = window.counted("faulty")
+    counts = window.counted("faulty").counts
     return len({work.workload.service for work in counts.behaviour.visits})
 
 

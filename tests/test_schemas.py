@@ -153,7 +153,7 @@ NULLABLE = {
     *("baseline", "requests_ms", "slow_hops.caller", "slow_hops.explains", "slow_hops.slower_share"),
     *("slow_hops.self_ms", "slow_hops.baseline_ms", "causes.caller"),
     *("slow_hops.calls_per_request", "slow_hops.baseline_calls_per_request"),
-    *("baseline.window.from", "baseline.window.to"),
+    *("baseline.window.from", "baseline.window.to", "baseline.version"),
 }
 #: Where a list may be made without any trace, also what was read.
 NULLABLE_IN_LISTS = {
@@ -219,7 +219,9 @@ TIMES = {"count": 2, "mean": 1.5, "p50": 1.0, "p90": 2.0, "p95": 2.0, "p99": 2.0
 
 def one_baseline() -> Json:
     instants = {"from": "2026-11-23T00:00:00.000000Z", "to": "2026-11-23T00:10:00.000000Z"}
-    return {"source": ["healthy.json"], "window": instants, "traces": 100, "own": False}
+    note = {"code": "limit-hit", "count": 1, "text": "one", "examples": ["0" * 32]}
+    known = {"source": ["healthy.json"], "window": instants, "traces": 100, "own": False}
+    return known | {"version": "v1", "notes": [note]}
 
 
 def one_slow_hop() -> Json:

@@ -360,6 +360,37 @@ def test_another_mix_of_requests_is_no_change() -> None:
     assert {row["explains"] for row in slow(now, before)["slow_hops"]} == {None}
 
 
+def test_one_odd_request_is_no_kind_of_fast_ones() -> None:
+    document = slow([*requests(40, ms=10), *requests(1, 100, ms=0.1)])
+    assert document["baseline"] is None
+
+
+def test_where_users_wait_no_longer_nothing_explains_that_they_do() -> None:
+    document = slow(requests(20, ms=10, gap=3), requests(20, ms=100, gap=1))
+    assert {row["explains"] for row in document["slow_hops"]} == {None}
+    assert all("wait longer" not in row["text"] for row in document["slow_hops"])
+    assert "requests take no longer than there" in str(render(document, "table"))
+
+
+def test_the_first_places_are_listed_however_small_their_part_is() -> None:
+    rows = [span("r", service="web", kind="server", ms=400)]
+    for n in range(200):
+        rows.append(span(f"c{n}", "r", service="web", kind="client", start=1 + n * 1.9, ms=1.8))
+        rows.append(span(f"s{n}", f"c{n}", service=f"s{n}", kind="server", start=1 + n * 1.9, ms=1.8))
+    text = str(render(slow(rows), "table"))
+    assert "more places with" in text
+    assert sum("slow" in line.split() for line in text.splitlines()) >= 10
+
+
+def test_what_was_noted_of_the_baseline_is_said() -> None:
+    report, counts = counted(reconstruct(spans(requests(10))))
+    before, counts_before = counted(reconstruct(spans(requests(10))))
+    before.notes.add("limit-hit", 1)
+    baseline = slow_document(report, counts, Baseline(before, counts_before))["baseline"]
+    assert baseline is not None
+    assert [note["code"] for note in baseline["notes"]] == ["limit-hit"]
+
+
 def test_a_baseline_without_such_requests_is_said_and_fast_ones_are_taken() -> None:
     other = in_trace("o", span("x", service="elsewhere", kind="server"))
     document = slow([*requests(10, ms=10), *requests(10, 100, ms=100)], other)

@@ -124,6 +124,17 @@ def test_a_workload_in_the_middle_has_the_ways_to_it_and_from_it() -> None:
     assert set(culprits(ways).values()) == {"stock"}
 
 
+def test_who_calls_itself_is_at_both_ends_of_that_way_once() -> None:
+    assert culprits({Way("web", "web"): 5.0}) == {Way("web", "web"): "web"}
+    ways = {Way("web", "web"): 5.0, Way("web", "db"): 0.0, Way("front", "web"): 5.0}
+    assert set(culprits(ways).values()) == {"web"}
+
+
+def test_of_more_troubles_than_are_told_apart_the_rest_is_the_callees() -> None:
+    ways = {Way(f"a{n}", f"b{n}"): 1.0 + n for n in range(1000)}
+    assert culprits(ways) == {way: way.callee for way in ways}
+
+
 def test_two_troubles_have_two_ends() -> None:
     ways = {Way("front", "cart"): 5.0, Way("app", "rates"): 0.5, Way("front", "ads"): 0.0, Way("app", "bank"): 0.0}
     assert culprits(ways) == {Way("front", "cart"): "cart", Way("app", "rates"): "rates"}

@@ -11,18 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import labelled
-from tests.builder import Row, forest, gateway, in_trace, inbound, outbound, span, spans
+from tests.builder import Row, forest, gateway, in_trace, inbound, outbound, span, spans, trace_id
 from tests.commands import called
 from tests.conftest import MESH, SHARED
 from tests.test_laws import many, torn_meshes
 from traceviz.analyze.report import Report
+from traceviz.analyze.resolved import Resolved
 from traceviz.documents import Cause, WhyDocument
 from traceviz.library import load
 from traceviz.reconstruct import reconstruct
 from traceviz.why.behaviour import MOST_DEEDS, MOST_OPERATIONS, BehaviourCounts
 from traceviz.why.counts import WhyCounts
 from traceviz.why.document import Baseline, why_document
-from traceviz.why.evidence import more_often
+from traceviz.why.evidence import Evidence, compare, more_often, named
 
 OTEL = SHARED / "data" / "otel"
 
@@ -32,8 +33,12 @@ def counted(rows: list[Row]) -> Baseline:
     return Baseline(counts.count(reconstruct(spans(rows))), counts)
 
 
+def document_of(now: Baseline, before: Baseline | None) -> WhyDocument:
+    return why_document(now.report, now.counts, before)
+
+
 def why(now: list[Row], before: list[Row] | None = None) -> list[Cause]:
-    return why_document(*counted(now), None if before is None else counted(before))["causes"]
+    return document_of(counted(now), None if before is None else counted(before))["causes"]
 
 
 def of_file(path: str, before: str | None = None) -> WhyDocument:
@@ -41,7 +46,12 @@ def of_file(path: str, before: str | None = None) -> WhyDocument:
         counts = WhyCounts()
         return Baseline(counts.count(load(name)), counts)
 
-    return why_document(*read(path), None if before is None else read(before))
+    return document_of(read(path), None if before is None else read(before))
+
+
+def compare_all(now: BehaviourCounts, before: BehaviourCounts, rows: list[Row]) -> list[Evidence]:
+    names = Resolved(counted(rows).report).names
+    return compare(named(now, names), named(before, names), 1e6)
 
 
 def request(
@@ -66,6 +76,24 @@ def requests(number: int, **more: Any) -> list[Row]:
 
 
 # Behaviour against a baseline
+
+
+def test_example_traces_show_what_is_said() -> None:
+    """Of 100 requests the last 10 are slow and call nobody; of others the last 10 are marked."""
+    some = [row for n in range(90) for row in request(n)]
+    odd = [row for n in range(90, 100) for row in request(n, ms=160, calls=())]
+    marked = [row for n in range(90, 100) for row in request(n, marked=True)]
+    shown = {cause["service"]: cause["examples"] for cause in why([*some, *odd], requests(100))}
+    last = {row.trace for row in odd}
+    assert shown["db"]
+    assert set(shown["db"]) <= {trace_id(trace) for trace in last}
+    found = counted([*some, *odd]).counts.behaviour
+    evidence = compare_all(found, counted(requests(100)).counts.behaviour, [*some, *odd])
+    for one in evidence:
+        assert set(one.examples) <= {trace_id(trace) for trace in last}, one
+        assert one.examples, one
+    assert {cause["reason"] for cause in why([*some, *marked], requests(100))} == {"application-error"}
+    assert set(why([*some, *marked], requests(100))[0]["examples"]) <= {trace_id(trace) for trace in last}
 
 
 def test_who_is_at_work_longer_is_named_with_how_much_longer() -> None:
@@ -94,7 +122,7 @@ def test_a_failure_that_only_the_callee_marks_is_evidence() -> None:
 def test_who_no_longer_calls_whom_it_called_is_named() -> None:
     cause = why(requests(20, calls=()), requests(20))[0]
     assert (cause["service"], cause["kind"], cause["reason"]) == ("db", "error", "stopped-calling")
-    assert "no longer calls disk in 100 % of 20 calls" in cause["text"]
+    assert "does not call disk in 100 % of 20 calls, before in 0 % of 20" in cause["text"]
 
 
 def test_who_calls_somebody_else_instead_has_not_stopped() -> None:
@@ -204,7 +232,7 @@ def test_against_healthy_traffic_nothing_stands_out() -> None:
         kept = [number % 2 == part for number in range(len(names))]
         chosen = whole.spans.take(np.array(kept)[whole.spans.trace])
         sides.append(Baseline(counts.count(reconstruct(chosen)), counts))
-    assert max((cause["score"] for cause in why_document(*sides[0], sides[1])["causes"]), default=0.0) < 0.1
+    assert max((cause["score"] for cause in document_of(sides[0], sides[1])["causes"]), default=0.0) < 0.1
 
 
 # Laws
@@ -215,7 +243,7 @@ def test_any_split_of_the_traces_gives_the_same_document(
     rows: list[Row], earlier: list[Row], chance: random.Random
 ) -> None:
     before = counted(earlier)
-    whole = why_document(*counted(rows), before)
+    whole = document_of(counted(rows), before)
     names = sorted({row.trace for row in rows})
     chance.shuffle(names)
     report, counts = Report(), WhyCounts()

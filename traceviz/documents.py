@@ -268,12 +268,15 @@ class PathShare(TypedDict):
 
 
 class BaselineDocument(TypedDict):
-    """What slow requests were compared with: other traces, or the window's own fast requests (`own`)."""
+    """What traces were compared with: other traces, those of `version` alone, or the window's own fast requests
+    (`own`); `notes` are on the reading of those others."""
 
     source: list[str]
     window: Window
     traces: int
     own: bool
+    version: str | None
+    notes: list[NoteDocument]
 
 
 class SlowDocument(Document):

@@ -15,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+#: So many troubles are told apart; what is left after them is the callees'.
+MOST_TROUBLES = 100
+
 
 class Way(NamedTuple):
     """From a caller to a callee."""
@@ -28,14 +31,16 @@ def culprits(strength: Mapping[Way, float]) -> dict[Way, str]:
     were have to be given, too, with 0."""
     left = dict(strength)
     blamed: dict[Way, str] = {}
-    while left and max(left.values()) > 0:
+    for _ in range(MOST_TROUBLES):
         # What is less than half as strong as the strongest is no part of the same trouble.
-        half = max(left.values()) / 2
-        ways = max(_candidates(left), key=lambda one: (sum(left[way] - half for way in one.ways), one.rank))
+        half = max(left.values(), default=0.0) / 2
+        if not half:
+            break
+        ways = max(_candidates(left, half), key=lambda one: (sum(left[way] - half for way in one.ways), one.rank))
         for way in ways.ways:
             if left.pop(way) > 0:
                 blamed[way] = ways.end
-    return blamed
+    return blamed | {way: way.callee for way, how in left.items() if how > 0}
 
 
 class _Candidate(NamedTuple):
@@ -46,14 +51,21 @@ class _Candidate(NamedTuple):
     rank: tuple[int, str]
 
 
-def _candidates(left: Mapping[Way, float]) -> list[_Candidate]:
-    ends: dict[str, tuple[list[Way], list[Way]]] = {}
+def _candidates(left: Mapping[Way, float], half: float) -> list[_Candidate]:
+    """The ends of ways that are part of the strongest trouble."""
+    ends = {end for way, how in left.items() if how > half for end in way}
+    received: dict[str, list[Way]] = {end: [] for end in ends}
+    made: dict[str, list[Way]] = {end: [] for end in ends}
     for way in sorted(left):
-        ends.setdefault(way.callee, ([], []))[0].append(way)
-        ends.setdefault(way.caller, ([], []))[1].append(way)
+        if way.callee in ends:
+            received[way.callee].append(way)
+        if way.caller in ends:
+            made[way.caller].append(way)
     found = []
-    for end, (received, made) in ends.items():
-        for preference, ways in ((2, received), (1, made), (0, [*received, *made])):
+    for end in sorted(ends):
+        # Who calls itself is at both ends of that way, which counts once.
+        both = [*received[end], *(way for way in made[end] if way.callee != end)]
+        for preference, ways in ((2, received[end]), (1, made[end]), (0, both)):
             if ways:
                 found.append(_Candidate(end, ways, (preference, end)))
     return found

@@ -11,7 +11,7 @@ import click
 
 from traceviz import when
 from traceviz.analyze.report import Report
-from traceviz.asking.access import Access
+from traceviz.asking.access import DEFAULT_URL, Access
 from traceviz.commands.delivery import Run
 from traceviz.errors import NothingFound, UsageError
 from traceviz.options import with_options
@@ -29,7 +29,9 @@ def baseline(command: _Command) -> _Command:
         command,
         (
             click.option(
-                "--baseline", metavar="TARGET", help="Compare with these traces: a file, a glob, the URL of a Jaeger."
+                "--baseline",
+                metavar="TARGET",
+                help="Compare with these traces: a file, a glob in quotes, the URL of a Jaeger.",
             ),
             click.option(
                 "--baseline-since",
@@ -47,11 +49,12 @@ def baseline(command: _Command) -> _Command:
 
 @dataclass(frozen=True)
 class Compared(Generic[_Counts]):
-    """The report and the counts of a window, and of its baseline where there is one."""
+    """The report and the counts of a window, and of its baseline where there is one, with its version where it is the
+    traces of one."""
 
     report: Report
     counts: _Counts
-    baseline: tuple[Report, _Counts] | None
+    baseline: tuple[Report, _Counts, str | None] | None
 
 
 class Comparing:
@@ -62,6 +65,11 @@ class Comparing:
         since: str | None = options.pop("baseline_since")
         self._since_ns = None if since is None else when.parse_duration(since)
         self._version: str | None = options.pop("baseline_version")
+        # Beside files it is the only Jaeger, and what is said of who asks is for it.
+        self._alone = _is_url(self._target) and bool(options["targets"]) and options["url"] is None
+        self._alone = self._alone and not any(map(_is_url, options["targets"]))
+        if self._alone:
+            options["url"] = self._target
         given = [
             option
             for option, value in (
@@ -71,6 +79,8 @@ class Comparing:
             )
             if value is not None
         ]
+        if self._target == "":
+            raise UsageError("--baseline names nothing", "A file, a glob in quotes, or the URL of a Jaeger")
         if len(given) > 1:
             raise UsageError(f"{' and '.join(given)} exclude each other", "Compare with one thing at a time")
 
@@ -87,9 +97,10 @@ class Comparing:
             read = run.read(run.targets, run.wanted, count=by_versions.count)
             (now, counts_now), before = by_versions.sides(self._version, read)
             now.notes.merge(read.notes)
-            return Compared(now, counts_now, before)
+            return Compared(now, counts_now, (*before, self._version))
         counts = fresh()
-        report = run.read(run.targets, run.wanted, count=counts.count)
+        access = replace(run.access, url=DEFAULT_URL) if self._alone else run.access
+        report = run.read(run.targets, run.wanted, count=counts.count, access=access)
         # Half of a window, or of a baseline, would differ for that alone.
         if not self.given or run.interrupted:
             return Compared(report, counts, None)
@@ -98,8 +109,9 @@ class Comparing:
         try:
             other = run.read(targets, wanted, count=other_counts.count, access=access)
         except NothingFound as nothing:
-            raise NothingFound(f"baseline: {nothing}", nothing.remedy) from nothing
-        return Compared(report, counts, None if run.interrupted else (other, other_counts))
+            remedy = "Go further back, with --baseline-since" if self._since_ns is not None else nothing.remedy
+            raise NothingFound(f"baseline: {nothing}", remedy) from nothing
+        return Compared(report, counts, None if run.interrupted else (other, other_counts, None))
 
     def _check(self, run: Run) -> None:
         if self._since_ns is not None and STDIN in run.targets:
@@ -112,7 +124,7 @@ class Comparing:
     def _baseline(self, run: Run, report: Report) -> tuple[tuple[str, ...], Wanted, Access]:
         wanted = run.wanted
         if self._target is not None:
-            if not self._target.startswith(("http://", "https://")):
+            if not _is_url(self._target):
                 # The file is the baseline, from its first trace to its last.
                 wanted = replace(wanted, since_ns=None, from_ns=None, to_ns=None, limit=None, everything=False)
                 return (self._target,), wanted, run.access
@@ -130,6 +142,10 @@ class Comparing:
             )
         earlier = replace(wanted, since_ns=None, from_ns=max(end_ns - self._since_ns, 0), to_ns=from_ns - 1)
         return run.targets, earlier, run.access
+
+
+def _is_url(target: str | None) -> bool:
+    return target is not None and target.startswith(("http://", "https://"))
 
 
 def _access_to(url: str, access: Access) -> Access:

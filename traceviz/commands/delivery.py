@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, cast
 
 import click
 
@@ -19,7 +19,7 @@ from traceviz.asking.access import Access
 from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import access as read_access
-from traceviz.documents import AnyDocument, CountedDocument
+from traceviz.documents import AnyDocument, BaselineDocument, CountedDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.loading import INTERRUPTED
@@ -97,7 +97,7 @@ class Delivery:
 
     def notes_beside(self, document: AnyDocument, **drawing: Any) -> list[NoteDocument]:
         """The notes that the product does not say itself, and those on what its format cannot show."""
-        of_document = [] if self._format in _SELF_CONTAINED else document["notes"]
+        of_document = [] if self._format in _SELF_CONTAINED else [*document["notes"], *_of_baseline(document)]
         return of_document + notes_on(document, self._format, **drawing)
 
     def end(self, code: int = 0) -> None:
@@ -163,6 +163,13 @@ class Run(Delivery):
             first = held[0].get("code") or held[0].get("service") or _hop(held[0])
             say(f"--fail-on {self._fail_on.text!r} holds for {len(held)} of {len(rows)} rows, first {first}")
         return bool(held)
+
+
+def _of_baseline(document: AnyDocument) -> list[NoteDocument]:
+    """What was noted of the traces that a document's are compared with."""
+    baseline: BaselineDocument | None = cast(Any, document).get("baseline")
+    notes = baseline["notes"] if baseline else []
+    return [{**note, "text": f"of the baseline: {note['text']}"} for note in notes]
 
 
 def _hop(row: Mapping[str, Any]) -> str:

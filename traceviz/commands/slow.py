@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from traceviz.analyze.flame import FlameCounts
 from traceviz.analyze.flame_document import flame_document
@@ -64,10 +65,19 @@ def slow(by: By, theme: Literal["light", "dark"], dot_command: str | None, **opt
             raise UsageError(f"{run.format} shows one set of traces, and no baseline", "Take a table or json for both")
         _profile(run, by, theme=theme, dot_command=dot_command)
         return
+    _refuse_drawing(run)
     found = comparing.read(run, SlowCounts)
     before = None if found.baseline is None else Baseline(*found.baseline)
     document = slow_document(found.report, found.counts, before)
     run.deliver(document, document["slow_hops"])
+
+
+def _refuse_drawing(run: Run) -> None:
+    """What is said of a drawing and can do nothing is no help to anybody."""
+    ctx = click.get_current_context()
+    for name in ("by", "theme"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} is about {', '.join(OF_CONTEXTS)}, and {run.format} was asked for")
 
 
 class _Profiled:

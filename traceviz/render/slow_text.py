@@ -23,9 +23,11 @@ from traceviz.render.text import (
     written,
 )
 from traceviz.render.words import count, counted, name, nothing_found, share, shorten, sources, window
+from traceviz.sources.files import STDIN
 
-#: Places with less of the time, and nothing of what was added, are counted and not listed.
+#: Places with less of the time, and nothing of what was added, are counted and not listed, but for the first ten.
 LEAST_SHARE = 0.01
+_FIRST = 10
 #: So many places get a sentence, as long as each is this much of the time or of what was added.
 _MOST_BLOCKS, _LEAST_TOLD = 5, 0.1
 
@@ -51,7 +53,7 @@ def slow_text(
     """
     whole = wide or arranged.columns or not arranged.headings
     every = arranged.ordered(document["slow_hops"])
-    rows = every if whole else [row for row in every if _tells(row, LEAST_SHARE)]
+    rows = [row for row in every if whole or _listed(row)]
     styles = ["bold" if row["rank"] == 1 else "" for row in rows]
     columns = columns_shown(arranged, _COLUMNS, SLOW_COLUMNS if wide else None)
     if not arranged.headings:
@@ -63,7 +65,7 @@ def slow_text(
     if whole:
         return written(lines, width, color)
     if len(every) > len(rows):
-        rest = sum(row["share"] for row in every if not _tells(row, LEAST_SHARE))
+        rest = sum(row["share"] for row in every if not _listed(row))
         said = f"{counted(len(every) - len(rows), 'more place')} with {share(rest)} of the time (-o wide has all)"
         lines += [Text(), *wrapped(said, width, "dim")]
     told = [row for row in rows if row["rank"] == 1 or _tells(row, _LEAST_TOLD)][:_MOST_BLOCKS]
@@ -76,6 +78,10 @@ def slow_text(
     return written(lines, width, color)
 
 
+def _listed(row: SlowHop) -> bool:
+    return _tells(row, LEAST_SHARE) or row["rank"] <= _FIRST
+
+
 def _tells(row: SlowHop, least: float) -> bool:
     return row["share"] >= least or (row["explains"] or 0.0) * (row["slower_share"] or 0.0) >= least
 
@@ -84,12 +90,25 @@ def _waited(document: SlowDocument, width: int) -> list[Text]:
     """How long requests took, and what they are compared with."""
     times = document["requests_ms"]
     if times is None:
-        return wrapped(" ".join(nothing_found(document) or ["No request of a user was found."]), width, "")
+        return wrapped(_nobody(document), width, "")
     said = [
         f"{counted(times['count'], 'request')}: half of them within {table.plain(times['p50'])} ms, one in twenty took "
         f"{table.plain(times['p95'])} ms or more"
     ]
-    return [line for text in [*said, *compared_with(document, width)] for line in wrapped(text, width, "", after="  ")]
+    return [
+        line
+        for text in [*said, *compared_with(document, width), *_no_longer(document)]
+        for line in wrapped(text, width, "", after="  ")
+    ]
+
+
+def _nobody(document: SlowDocument) -> str:
+    counts = document["counts"]
+    if not counts["traces"]:
+        return " ".join(nothing_found(document))
+    if counts["fragments"] >= counts["traces"]:
+        return "No user's request is in here: all traces are fragments of torn traces."
+    return "Nobody waited in these traces: what is in them came out of queues, has lost its parent, or takes no time."
 
 
 def compared_with(document: SlowDocument | WhyDocument, width: int) -> Sequence[str]:
@@ -100,5 +119,14 @@ def compared_with(document: SlowDocument | WhyDocument, width: int) -> Sequence[
     if baseline["own"]:
         return [f"compared with the {count(baseline['traces'])} fast ones of the same kind"]
     when = window(baseline["window"]["from"], baseline["window"]["to"])
-    source = shorten(sources(baseline, width), 60)
-    return [f"baseline: {f'{source}, ' if source else ''}{when}, {counted(baseline['traces'], 'trace')}"]
+    source = "standard input" if baseline["source"] == [STDIN] else shorten(sources(baseline, width), 60)
+    version = "" if baseline["version"] is None else f"version {name(baseline['version'])} alone, "
+    return [f"baseline: {version}{f'{source}, ' if source else ''}{when}, {counted(baseline['traces'], 'trace')}"]
+
+
+def _no_longer(document: SlowDocument) -> list[str]:
+    """Where users wait no longer than before that is said: then rows stand by their part of the time."""
+    baseline, rows = document["baseline"], document["slow_hops"]
+    compared = baseline is not None and not baseline["own"] and any(row["slower_share"] is not None for row in rows)
+    none = all(row["explains"] is None for row in rows)
+    return ["requests take no longer than there"] if compared and none else []

@@ -70,8 +70,11 @@ def why_text(
 
 
 def _nothing(document: WhyDocument) -> str:
-    if not document["counts"]["traces"]:
+    counts = document["counts"]
+    if not counts["traces"]:
         return " ".join(nothing_found(document))
+    if counts["fragments"] >= counts["traces"]:
+        return "Nothing stands out, as far as fragments of torn traces tell: what users got is not in there."
     return "Nothing stands out: no workload fails, is slow or stopped calling in a way that users would notice."
 
 
@@ -81,4 +84,6 @@ def _told(row: Cause, width: int, style: str) -> list[Text]:
     if len(more) >= _MOST_EVIDENCE:
         facts.append(("also", f"{counted(len(more) - _MOST_EVIDENCE + 1, 'more piece')} of evidence (-o json)"))
     facts += [("trace", text) for text in example_traces(row)]
-    return block(f"{row['rank']} {name(row['service'])}: {name(row['text'])}", facts, width, style)
+    text = name(row["text"])
+    about = "" if text.startswith(name(row["service"])) else f"{name(row['service'])}: "
+    return block(f"{row['rank']} {about}{text}", facts, width, style)

@@ -14,6 +14,7 @@ from traceviz.slow.reference import EntryName, Requests
 NOTICED = 0.01
 
 Times = Mapping[EntryName, Sketch]
+_NOTHING = Sketch()
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,35 @@ class Moved:
         return max(self.slower.share if self.slower else 0.0, new)
 
 
-def moved(now: Times, requests: Requests, before: Times, reference: Requests) -> Moved | None:
-    """How one place moved; None where the reference has no request like those that are there now."""
-    entries = sorted(requests.durations.keys() & reference.durations.keys())
-    if not entries:
-        return None
-    asked = sum(requests.durations[entry].count for entry in entries)
-    added = of_calls = calls = calls_before = 0.0
-    for entry in entries:
-        # So many requests there are now for one of the reference.
-        ratio = requests.durations[entry].count / reference.durations[entry].count
-        mine, theirs = now.get(entry, Sketch()), before.get(entry, Sketch())
-        added += mine.total_ns - theirs.total_ns * ratio
-        calls += mine.count
-        calls_before += theirs.count * ratio
-        typical = theirs.total_ns / theirs.count if theirs.count else mine.total_ns / max(mine.count, 1)
-        of_calls += (mine.count - theirs.count * ratio) * typical
-    least_ns = NOTICED * added_up(reference.durations[entry] for entry in entries).percentiles_ns((0.5,))[0]
-    earlier = added_up(before[entry] for entry in entries if entry in before)
-    found = slower(earlier, added_up(now[entry] for entry in entries if entry in now), least_ns)
-    more = calls_before > 0 and calls >= LEAST_RATIO * calls_before and of_calls > added / 2 > 0
-    return Moved(added, found, calls / asked, calls_before / asked, earlier, more)
+class Comparison:
+    """Two sets of requests: what is the same for all places."""
+
+    def __init__(self, requests: Requests, reference: Requests) -> None:
+        entries = requests.durations.keys() & reference.durations.keys()
+        #: So many requests there are now for one of the reference, of what was asked for in both.
+        self._ratios = {
+            entry: requests.durations[entry].count / reference.durations[entry].count for entry in sorted(entries)
+        }
+        self._asked = sum(requests.durations[entry].count for entry in entries)
+        #: How long users waited for these entries now.
+        self.waited_ns = sum(requests.durations[entry].total_ns for entry in entries)
+        usual = added_up(reference.durations[entry] for entry in entries)
+        self._least_ns = NOTICED * usual.percentiles_ns((0.5,))[0] if usual.count else 0.0
+
+    def moved(self, now: Times, before: Times) -> Moved | None:
+        """How one place moved; None where the reference has no request like those that are there now."""
+        if not self._ratios:
+            return None
+        added = of_calls = calls = calls_before = 0.0
+        entries = [entry for entry in sorted(now.keys() | before.keys()) if entry in self._ratios]
+        for entry in entries:
+            ratio, mine, theirs = self._ratios[entry], now.get(entry, _NOTHING), before.get(entry, _NOTHING)
+            added += mine.total_ns - theirs.total_ns * ratio
+            calls += mine.count
+            calls_before += theirs.count * ratio
+            typical = theirs.total_ns / theirs.count if theirs.count else mine.total_ns / max(mine.count, 1)
+            of_calls += (mine.count - theirs.count * ratio) * typical
+        earlier = added_up(before[entry] for entry in entries if entry in before)
+        found = slower(earlier, added_up(now[entry] for entry in entries if entry in now), self._least_ns)
+        more = calls_before > 0 and calls >= LEAST_RATIO * calls_before and of_calls > added / 2 > 0
+        return Moved(added, found, calls / self._asked, calls_before / self._asked, earlier, more)

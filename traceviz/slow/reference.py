@@ -6,6 +6,7 @@ compared, each kind of request with its own, so that another mix of requests is 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.sketch import Sketch
 from traceviz.slow.counts import SlowCounts, Speed, add_sketches
 
-#: Requests of a kind that took at most as long as the faster half of them are its fast ones.
+#: Fast requests are about the faster half of a kind. Fewer than a tenth of them, or than five, are no kind of request
+#: but exceptions, and are set against nothing.
 FAST = 0.5
+LEAST_SHARE, LEAST_REQUESTS = 0.1, 5
 
 
 class EntryName(NamedTuple):
@@ -54,23 +57,23 @@ def fast_and_slow(counts: SlowCounts, everything: Requests) -> tuple[Requests, R
     for speed, entry in everything.speeds.items():
         steps[entry][speed.step] += counts.requests[speed].count
     limits = {entry: _limit(of_step) for entry, of_step in steps.items()}
-    apart = {entry: limit for entry, limit in limits.items() if limit < max(steps[entry])}
+    apart = {entry: limit for entry, limit in limits.items() if limit is not None}
     fast = {speed: entry for speed, entry in everything.speeds.items() if speed.step <= apart.get(entry, -1)}
     slow = {speed: entry for speed, entry in everything.speeds.items() if entry in apart and speed.step > apart[entry]}
     return _of_speeds(counts, fast), _of_speeds(counts, slow)
 
 
-def _limit(of_step: Mapping[int, int]) -> int:
-    """The slowest step of the fast requests: at least one, else as many as hold no more than the faster half."""
+def _limit(of_step: Mapping[int, int]) -> int | None:
+    """The slowest step of the fast requests, so that they are as near to half of all as steps allow; None where too few
+    are on one side of every such limit."""
     total, reached = sum(of_step.values()), 0
-    ordered = sorted(of_step)
-    limit = ordered[0]
-    for step in ordered:
+    least = max(LEAST_REQUESTS, LEAST_SHARE * total)
+    best: tuple[float, int] | None = None
+    for step in sorted(of_step):
         reached += of_step[step]
-        if reached > FAST * total:
-            break
-        limit = step
-    return limit
+        if min(reached, total - reached) >= least:
+            best = min(best or (math.inf, 0), (abs(reached - FAST * total), step))
+    return None if best is None else best[1]
 
 
 def _of_speeds(counts: SlowCounts, speeds: Mapping[Speed, EntryName]) -> Requests:

@@ -17,7 +17,7 @@ from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.sketch import Sketch
 from traceviz.slow import reasons
 from traceviz.slow.counts import PlaceCounts, SlowCounts, Trait, add_sketches, added_up
-from traceviz.slow.moved import Moved, moved
+from traceviz.slow.moved import Comparison, Moved
 from traceviz.slow.places import Where
 from traceviz.slow.reference import EntryName, Requests, all_requests, fast_and_slow
 
@@ -65,32 +65,46 @@ class Row:
 def read_rows(counts: SlowCounts, names: NodeNames) -> dict[RowKey, Row]:
     """The rows of a window, by name."""
     rows: dict[RowKey, Row] = {}
-    for place_key, place in sorted(counts.places.items(), key=repr):
+    for place_key, place in sorted(counts.places.items(), key=lambda item: repr(item[0])):
         caller = None if place_key.caller is None else names[place_key.caller]
         key = RowKey(caller, names[place_key.callee], place_key.where, place_key.sign)
         rows.setdefault(key, Row()).add(place, names)
     return rows
 
 
+class Compared(NamedTuple):
+    """What rows were compared with: how many requests of the reference, which entries it does not have, and how long
+    users waited for those that it has."""
+
+    requests: int
+    missing: list[EntryName]
+    waited_ns: int
+
+
 def compare_with_baseline(
     rows: Mapping[RowKey, Row], counts: SlowCounts, baseline: SlowCounts, names: NodeNames
-) -> list[EntryName]:
-    """Say of every row how it moved against a baseline; give back which entries the baseline does not have."""
+) -> Compared:
+    """Say of every row how it moved against a baseline."""
     now, before = all_requests(counts, names), all_requests(baseline, names)
     earlier = read_rows(baseline, names)
+    comparison = Comparison(now, before)
     for key, row in rows.items():
-        was = earlier[key].at(before) if key in earlier else {}
-        row.moved = moved(row.at(now), now, was, before)
-    return sorted(now.durations.keys() - before.durations.keys())
+        row.moved = comparison.moved(row.at(now), earlier[key].at(before) if key in earlier else {})
+    missing = sorted(now.durations.keys() - before.durations.keys())
+    return Compared(_number(before), missing, comparison.waited_ns)
 
 
-def compare_within(rows: Mapping[RowKey, Row], counts: SlowCounts, names: NodeNames) -> int:
-    """Say of every row how slow requests differ from the window's own fast ones; give back how many of these there
-    are."""
+def compare_within(rows: Mapping[RowKey, Row], counts: SlowCounts, names: NodeNames) -> Compared:
+    """Say of every row how slow requests differ from the window's own fast ones."""
     fast, slow = fast_and_slow(counts, all_requests(counts, names))
+    comparison = Comparison(slow, fast)
     for row in rows.values():
-        row.moved = moved(row.at(slow), slow, row.at(fast), fast)
-    return sum(sketch.count for sketch in fast.durations.values())
+        row.moved = comparison.moved(row.at(slow), row.at(fast))
+    return Compared(_number(fast), [], comparison.waited_ns)
+
+
+def _number(requests: Requests) -> int:
+    return sum(sketch.count for sketch in requests.durations.values())
 
 
 def reason_of(key: RowKey, row: Row, *, own: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from traceviz.analyze.sentences import counted, percent
-from traceviz.documents import SlowHop
+from traceviz.documents import BaselineDocument, SlowHop
 from traceviz.slow.reasons import LOOK_AT
 
 _OPENINGS = {
@@ -17,9 +17,12 @@ _OPENINGS = {
 }
 
 
-def sentence(row: SlowHop, *, own: bool) -> str:
-    """Where the time went, how much of it, how that was before, what it explains, where to look. `own`: what it is
-    compared with are the window's own fast requests."""
+#: What a row explains is said where so much of its calls is slower beyond chance: less is noise.
+_LEAST_SURE = 0.05
+
+
+def sentence(row: SlowHop, baseline: BaselineDocument | None) -> str:
+    """Where the time went, how much, how that was in what it is compared with, what it explains, where to look."""
     callers = " and ".join(list(row["callers"])[:2]) + (" and others" if len(row["callers"]) > 2 else "")
     words = {
         "way": f"{callers} → {row['callee']}" if callers else f"requests to {row['callee']}",
@@ -28,9 +31,12 @@ def sentence(row: SlowHop, *, own: bool) -> str:
         "caller": row["caller"] or "the user",
         "share": percent(row["share"]),
     }
-    parts = [f"{_OPENINGS[row['reason']].format(**words)}{_per_call(row, own)}."]
-    if row["explains"]:
-        since = "what slow requests take longer than fast ones" if own else "what users wait longer than before"
+    parts = [f"{_OPENINGS[row['reason']].format(**words)}{_per_call(row, _elsewhere(baseline))}."]
+    if row["explains"] and (row["slower_share"] or 0.0) >= _LEAST_SURE:
+        own = baseline is None or baseline["own"]
+        since = (
+            "what slow requests take longer than fast ones" if own else f"what users wait longer than {_then(baseline)}"
+        )
         parts.append(f"That is {percent(row['explains'])} of {since}.")
     for trait, shared in row["concentrated_in"].items():
         parts.append(f"{percent(shared['share'])} of it is in {trait} {shared['value']}.")
@@ -38,19 +44,26 @@ def sentence(row: SlowHop, *, own: bool) -> str:
     return " ".join(parts)
 
 
-def _per_call(row: SlowHop, own: bool) -> str:
-    """How long a call takes there, and took before."""
+def _then(baseline: BaselineDocument | None) -> str:
+    return f"with version {baseline['version']}" if baseline and baseline["version"] else "before"
+
+
+def _elsewhere(baseline: BaselineDocument | None) -> str:
+    """In what a row is compared with."""
+    return "in fast requests" if baseline is None or baseline["own"] else _then(baseline)
+
+
+def _per_call(row: SlowHop, elsewhere: str) -> str:
+    """How long a call takes there, and took elsewhere."""
     times, before = row["self_ms"], row["baseline_ms"]
     if times is None:
         return ""
     requests = counted(row["traces"], "request")
     if row["reason"] == "more-calls" and row["calls_per_request"] and row["baseline_calls_per_request"]:
         was = row["baseline_calls_per_request"]
-        return f": {row['calls_per_request']:.1f} calls a request, {was:.1f} {'in fast ones' if own else 'before'}"
+        return f": {row['calls_per_request']:.1f} calls a request, {was:.1f} {elsewhere}"
     said = f": {_ms(times['p50'])} a call, for one in twenty {_ms(times['p95'])} or more, in {requests}"
-    if before is None:
-        return said
-    return f"{said}; {'in fast requests' if own else 'before'} it was {_ms(before['p50'])}"
+    return said if before is None else f"{said}; {elsewhere} it was {_ms(before['p50'])}"
 
 
 def _ms(value: float) -> str:

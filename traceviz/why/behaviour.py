@@ -7,14 +7,15 @@ After the last merge two of these are compared (`why.evidence`).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from traceviz.analyze.belonging import belonging
-from traceviz.analyze.edges import groups, own_times
+from traceviz.analyze.edges import EXAMPLES, groups, own_times, slowest
 from traceviz.analyze.groups import visits as first_rows
 from traceviz.analyze.kept import kept
 from traceviz.analyze.operations import operation_labels
@@ -46,17 +47,40 @@ class WayKey(NamedTuple):
     operation: str
 
 
+class Bare(NamedTuple):
+    """A visit in which little was done: how many deeds, in which trace, and which ones."""
+
+    number: int
+    trace_id: str
+    deeds: frozenset[Deed]
+
+
+@dataclass(slots=True)
+class Timed:
+    """Times in ns, and the slowest with their traces."""
+
+    times: Sketch = field(default_factory=Sketch)
+    slowest: list[tuple[int, str]] = field(default_factory=list)
+
+    def merge(self, other: Timed) -> None:
+        """Add what `other` counted."""
+        self.times.merge(other.times)
+        self.slowest = slowest([*self.slowest, *other.slowest])
+
+
 @dataclass(slots=True)
 class Visits:
     """How often an operation was asked for and `marked` as an error of the workload's own, how long the workload itself
-    was at work, and in how many visits it did what: in all, and in those that went `well`."""
+    was at work (`own`), and in how many visits it did what: in all, and in those that went `well`. Traces that show it:
+    the slowest, five with a mark, and the `barest` five, in which least was done."""
 
     visits: int = 0
     marked: int = 0
-    own: Sketch = field(default_factory=Sketch)
+    own: Timed = field(default_factory=Timed)
     deeds: Counter[Deed] = field(default_factory=Counter)
     deeds_well: Counter[Deed] = field(default_factory=Counter)
-    examples: list[str] = field(default_factory=list)
+    marked_in: list[str] = field(default_factory=list)
+    barest: list[Bare] = field(default_factory=list)
 
     def merge(self, other: Visits) -> None:
         """Add what `other` counted."""
@@ -65,7 +89,8 @@ class Visits:
         self.own.merge(other.own)
         self.deeds.update(other.deeds)
         self.deeds_well.update(other.deeds_well)
-        self.examples = sorted({*self.examples, *other.examples})[:5]
+        self.marked_in = sorted({*self.marked_in, *other.marked_in})[:EXAMPLES]
+        self.barest = barest([*self.barest, *other.barest])
         self.bound()
 
     def bound(self) -> None:
@@ -77,12 +102,20 @@ class Visits:
             self.deeds_well = Counter({deed: count for deed, count in self.deeds_well.items() if deed in left})
 
 
+def barest(visits: Iterable[Bare]) -> list[Bare]:
+    """Of every trace the visit in which least was done, and of these five."""
+    found: dict[str, Bare] = {}
+    for visit in sorted(visits, key=lambda bare: (bare.number, bare.trace_id, sorted(map(repr, bare.deeds)))):
+        found.setdefault(visit.trace_id, visit)
+    return list(found.values())[:EXAMPLES]
+
+
 class BehaviourCounts:
     """How everybody behaves. `merge` is associative and commutative, fresh counts are its identity."""
 
     def __init__(self) -> None:
         self.visits: dict[Work, Visits] = {}
-        self.ways: dict[WayKey, Sketch] = {}
+        self.ways: dict[WayKey, Timed] = {}
 
     def count(self, forest: Forest) -> Report:
         """Count a batch of whole traces, and give its Report."""
@@ -103,8 +136,8 @@ class BehaviourCounts:
         """Add what was counted of other traces, and give these counts back."""
         for work, visits in other.visits.items():
             self.visits.setdefault(work, Visits()).merge(visits)
-        for way, sketch in other.ways.items():
-            self.ways.setdefault(way, Sketch()).merge(sketch)
+        for way, timed in other.ways.items():
+            self.ways.setdefault(way, Timed()).merge(timed)
         self._bound()
         return self
 
@@ -116,10 +149,10 @@ class BehaviourCounts:
         visits: dict[Work, Visits] = {}
         for work, several in self.visits.items():
             visits.setdefault(Work(*into.get(work, work)), Visits()).merge(several)
-        ways: dict[WayKey, Sketch] = {}
-        for way, sketch in self.ways.items():
+        ways: dict[WayKey, Timed] = {}
+        for way, timed in self.ways.items():
             callee, operation = into.get((way.callee, way.operation), (way.callee, way.operation))
-            ways.setdefault(WayKey(way.caller, callee, operation), Sketch()).merge(sketch)
+            ways.setdefault(WayKey(way.caller, callee, operation), Timed()).merge(timed)
         self.visits, self.ways = visits, ways
 
 
@@ -143,13 +176,18 @@ def _add_visits(hops: Hops, labels: Ints, counts: dict[Work, Visits]) -> None:
         rows = first[at]
         counted[one].visits = len(rows)
         counted[one].marked = int(marked[rows].sum())
-        counted[one].own = Sketch(own[at])
-        counted[one].examples = _examples(hops, rows)
+        counted[one].own = _timed(hops, rows, own[at])
+        counted[one].marked_in = _traces(hops, rows[marked[rows]])
+    done: dict[int, set[Deed]] = defaultdict(set)
     for deed, pairs in _deeds(hops, visit, of_row, labels):
+        for row in pairs.tolist():
+            done[row].add(deed)
         own_visit = pairs[of_visit[pairs] >= 0]
         for chosen, name in ((own_visit, "deeds"), (own_visit[~marked[own_visit]], "deeds_well")):
             for one, times in zip(*np.unique(of_visit[chosen], return_counts=True), strict=True):
                 getattr(counted[one], name)[deed] += int(times)
+    for one, at in groups(number, np.arange(len(first))):
+        counted[one].barest = _barest(hops, first[at], done)
     for code, visited in zip(work.tolist(), counted, strict=True):
         visited.bound()
         counts[Work(hops.parties[code // size], texts[code % size])] = visited
@@ -203,22 +241,45 @@ def _add_unreported(hops: Hops, labels: Ints, counts: dict[Work, Visits]) -> Non
         counts[work] = Visits(
             visits=len(some),
             marked=int(hops.failed[some].sum()),
-            own=Sketch(hops.client_ns[some]),
-            examples=_examples(hops, hops.caller_row[some]),
+            own=_timed(hops, hops.caller_row[some], hops.client_ns[some]),
+            marked_in=_traces(hops, hops.caller_row[some[hops.failed[some]]]),
         )
 
 
-def _add_ways(hops: Hops, labels: Ints, counts: dict[WayKey, Sketch]) -> None:
+def _add_ways(hops: Hops, labels: Ints, counts: dict[WayKey, Timed]) -> None:
     """Count how long calls were on their way."""
     timed = np.flatnonzero((hops.gap_ns >= 0) & (hops.caller >= 0))
     operation = labels[hops.callee_row[timed]]
     size, texts = len(hops.forest.spans.texts), hops.forest.spans.texts
     code = (hops.caller[timed] * len(hops.parties) + hops.callee[timed]) * size + operation
-    for one, gaps in groups(code, hops.gap_ns[timed]):
+    for one, at in groups(code, np.arange(len(timed))):
         caller, callee = divmod(one // size, len(hops.parties))
-        counts[WayKey(hops.parties[caller], hops.parties[callee], texts[one % size])] = Sketch(gaps)
+        way = WayKey(hops.parties[caller], hops.parties[callee], texts[one % size])
+        counts[way] = _timed(hops, hops.row[timed[at]], hops.gap_ns[timed[at]])
 
 
-def _examples(hops: Hops, rows: Rows) -> list[str]:
+def _timed(hops: Hops, rows: Rows, times: Ints) -> Timed:
+    """The times of these rows."""
+    trace_ids, trace = hops.forest.spans.trace_ids, hops.forest.spans.trace
+    each = zip(times.tolist(), trace[rows].tolist(), strict=True)
+    return Timed(Sketch(times), slowest([(time, trace_ids[number]) for time, number in each]))
+
+
+def _traces(hops: Hops, rows: Rows) -> list[str]:
     spans = hops.forest.spans
-    return sorted({spans.trace_ids[trace] for trace in spans.trace[rows].tolist()})[:5]
+    return sorted({spans.trace_ids[trace] for trace in spans.trace[rows].tolist()})[:EXAMPLES]
+
+
+def _barest(hops: Hops, rows: Rows, done: Mapping[int, set[Deed]]) -> list[Bare]:
+    spans = hops.forest.spans
+    least: dict[str, tuple[int, list[int]]] = {}
+    for row in rows.tolist():
+        number, trace_id = len(done.get(row, ())), spans.trace_ids[spans.trace[row]]
+        if trace_id not in least or number < least[trace_id][0]:
+            least[trace_id] = (number, [])
+        if number == least[trace_id][0]:
+            least[trace_id][1].append(row)
+    chosen = sorted(least.items(), key=lambda item: (item[1][0], item[0]))[:EXAMPLES]
+    return barest(
+        Bare(number, trace_id, frozenset(done.get(row, ()))) for trace_id, (number, some) in chosen for row in some
+    )

@@ -14,7 +14,7 @@ from traceviz.analyze.blame import failing_hops, row_key
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import percent
-from traceviz.documents import Cause, SlowDocument, WhyDocument
+from traceviz.documents import Cause, FailingHop, SlowDocument, WhyDocument
 from traceviz.slow import reasons
 from traceviz.slow.counts import added_up
 from traceviz.slow.document import Baseline as SlowBaseline
@@ -41,19 +41,19 @@ _NOT_BEHAVIOUR = {reasons.DELAY_INJECTED, reasons.WAITS_FOR_TIMEOUT, reasons.PRO
 
 
 class Baseline(NamedTuple):
-    """Other traces that a window is compared with."""
+    """Other traces that a window is compared with; those of a version alone name it."""
 
     report: Report
     counts: WhyCounts
+    version: str | None = None
 
 
 def why_document(report: Report, counts: WhyCounts, baseline: Baseline | None = None) -> WhyDocument:
     """The document of `traceviz why -o json`."""
     resolved = Resolved(report, [] if baseline is None else [baseline.report])
     before = None if baseline is None else Resolved(baseline.report, [report])
-    slow = slow_document(
-        report, counts.slow, None if baseline is None else SlowBaseline(baseline.report, baseline.counts.slow)
-    )
+    against = None if baseline is None else SlowBaseline(baseline.report, baseline.counts.slow, baseline.version)
+    slow = slow_document(report, counts.slow, against)
     errors = list(_of_errors(resolved, before))
     evidence = [*errors, *_of_slow_hops(slow), *_of_headers(resolved, counts)]
     # Where users asked for nothing that the baseline has, it is another system's, or another hour's work.
@@ -73,31 +73,37 @@ def _of_errors(resolved: Resolved, before: Resolved | None) -> Iterator[Evidence
     for row in failing_hops(resolved):
         if row["blame"] is None:
             continue
-        calls, was = calls_like(resolved, row), earlier.get(row_key(row))
-        calls_before = 0 if before is None else calls_like(before, row)
-        # Nobody is expected to fail: where the baseline has no such calls, it is as if all of them had gone well.
-        new = more_often(row["calls"], calls, was["calls"] if was else 0, calls_before or calls)
         if row["failed_traces"]:
-            as_often = was is not None and calls_before > 0
-            strength = ERROR * (row["score"] or 0.0) * (min(1.0, new * (calls + 1) / row["calls"]) if as_often else 1.0)
+            strength = ERROR * (row["score"] or 0.0)
         else:
-            strength = ABSORBED * new
+            strength = ABSORBED * row["calls"] / max(calls_like(resolved, row), row["calls"])
+        strength *= _new(resolved, before, row, earlier.get(row_key(row)))
         yield Evidence(
             row["blame"],
             "error",
             row["reason"],
-            strength,
+            max(strength, _BESIDE),
             row["text"],
             row["caller"],
             tuple(row["examples"]),
         )
 
 
+def _new(resolved: Resolved, before: Resolved | None, row: FailingHop, was: FailingHop | None) -> float:
+    """Which part of a failing hop's failures is new. Nobody is expected to fail: without such calls before, all."""
+    calls_before = 0 if before is None else calls_like(before, row)
+    if was is None or not calls_before:
+        return 1.0
+    calls = calls_like(resolved, row)
+    return min(1.0, more_often(row["calls"], calls, was["calls"], calls_before) * (calls + 1) / row["calls"])
+
+
 def _of_slow_hops(slow: SlowDocument) -> Iterator[Evidence]:
     """Slow hops. With a baseline the behaviour of workloads says more of those that are slow by themselves."""
     compared = slow["baseline"] is not None and not slow["baseline"]["own"]
     for row in slow["slow_hops"]:
-        moved = (row["explains"] or 0.0) * (row["slower_share"] or 0.0)
+        # Where users do not wait longer in all, what became slower still counts by its part of the time.
+        moved = (row["share"] if row["explains"] is None else row["explains"]) * (row["slower_share"] or 0.0)
         if not compared:
             told = max(row["share"], moved)
             strength = ALL_TIME * row["share"] * told if told >= NOTICED else 0.0

@@ -18,8 +18,7 @@ from traceviz.analyze.sentences import counted, percent
 from traceviz.analyze.sketch import Sketch
 from traceviz.analyze.slower import Slower, slower
 from traceviz.notes import define
-from traceviz.slow.counts import add_sketches
-from traceviz.why.behaviour import BehaviourCounts, Visits
+from traceviz.why.behaviour import BehaviourCounts, Deed, Timed, Visits
 
 #: What an error weighs, and no longer doing what was always done, in doublings of the time that a call takes.
 ERROR, GONE = 5.0, 4.0
@@ -77,6 +76,7 @@ class Doing:
     visits: Visits = field(default_factory=Visits)
     deeds: Counter[DeedName] = field(default_factory=Counter)
     deeds_well: Counter[DeedName] = field(default_factory=Counter)
+    barest: list[tuple[str, frozenset[DeedName]]] = field(default_factory=list)
 
     @property
     def well(self) -> int:
@@ -89,7 +89,7 @@ class Behaviour:
     """How everybody behaves, by names."""
 
     doings: dict[Asked, Doing] = field(default_factory=dict)
-    ways: dict[Way, dict[str, Sketch]] = field(default_factory=lambda: defaultdict(dict))
+    ways: dict[Way, dict[str, Timed]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
     def called(self) -> dict[str, set[str]]:
@@ -104,15 +104,22 @@ class Behaviour:
 
 def named(counts: BehaviourCounts, names: NodeNames) -> Behaviour:
     """The same by names."""
+
+    def name(deed: Deed) -> DeedName:
+        return None if deed.called is None else names[deed.called], deed.operation
+
     result = Behaviour()
-    for work, visits in sorted(counts.visits.items(), key=repr):
+    for work, visits in sorted(counts.visits.items(), key=lambda item: repr(item[0])):
         doing = result.doings.setdefault(Asked(names[work.workload], work.operation), Doing())
         doing.visits.merge(visits)
         for mine, theirs in ((doing.deeds, visits.deeds), (doing.deeds_well, visits.deeds_well)):
             for deed, times in theirs.items():
-                mine[None if deed.called is None else names[deed.called], deed.operation] += times
-    for way, sketch in sorted(counts.ways.items(), key=repr):
-        add_sketches(result.ways[Way(names[way.caller], names[way.callee])], {way.operation: sketch})
+                mine[name(deed)] += times
+    for doing in result.doings.values():
+        doing.barest = [(bare.trace_id, frozenset(map(name, bare.deeds))) for bare in doing.visits.barest]
+    for key, timed in sorted(counts.ways.items(), key=lambda item: repr(item[0])):
+        way = result.ways[Way(names[key.caller], names[key.callee])]
+        way.setdefault(key.operation, Timed()).merge(timed)
     return result
 
 
@@ -177,30 +184,28 @@ def _slower_at_work(now: Behaviour, before: Behaviour, least_ns: float) -> list[
     found = []
     for asked in sorted(now.doings.keys() & before.doings.keys()):
         visits, was = now.doings[asked].visits, before.doings[asked].visits
-        how = slower(was.own, visits.own, least_ns)
+        how = slower(was.own.times, visits.own.times, least_ns)
         if how is not None:
-            text = f"{_of(asked)} is at work {_times(how, was.own, visits.own)}"
-            found.append(Evidence(asked.node, "latency", "slow", how.strength, text, None, tuple(visits.examples)))
+            text = f"{_of(asked)} is at work {_times(how, was.own.times, visits.own.times)}"
+            found.append(Evidence(asked.node, "latency", "slow", how.strength, text, None, _traces(visits.own)))
     return found
 
 
 def _slower_ways(now: Behaviour, before: Behaviour, least_ns: float) -> list[Evidence]:
     """Ways are looked at as a whole: which of their ends several of them have in common."""
-    strongest: dict[Way, tuple[float, str]] = {}
+    strongest: dict[Way, Evidence] = {}
     for way in sorted(now.ways.keys() & before.ways.keys()):
-        strongest[way] = (0.0, "")
+        strongest[way] = Evidence(way.callee, "latency", "network", 0.0, "")
         for operation in sorted(now.ways[way].keys() & before.ways[way].keys()):
             was, gaps = before.ways[way][operation], now.ways[way][operation]
-            how = slower(was, gaps, least_ns)
-            if how is not None and how.strength > strongest[way][0]:
-                text = f"{way.caller} → {way.callee}: calls are on their way {_times(how, was, gaps)}"
-                strongest[way] = (how.strength, text)
-    ends = culprits({way: strength for way, (strength, _) in strongest.items()})
-    found = []
-    for way, end in ends.items():
-        strength, text = strongest[way]
-        found.append(Evidence(end, "latency", "network", strength, text, way.caller if end == way.callee else None))
-    return found
+            how = slower(was.times, gaps.times, least_ns)
+            if how is not None and how.strength > strongest[way].strength:
+                text = f"{way.caller} → {way.callee}: calls are on their way {_times(how, was.times, gaps.times)}"
+                strongest[way] = strongest[way]._replace(strength=how.strength, text=text, examples=_traces(gaps))
+    ends = culprits({way: one.strength for way, one in strongest.items()})
+    return [
+        strongest[way]._replace(node=end, caller=way.caller if end == way.callee else None) for way, end in ends.items()
+    ]
 
 
 def _marked(now: Behaviour, before: Behaviour) -> list[Evidence]:
@@ -213,7 +218,7 @@ def _marked(now: Behaviour, before: Behaviour) -> list[Evidence]:
                 f"{_of(asked)} failed by itself in {percent(visits.marked / visits.visits)} of {visits.visits} calls, "
                 f"before in {percent(was.marked / was.visits)} of {was.visits}."
             )
-            examples = tuple(visits.examples)
+            examples = tuple(visits.marked_in)
             found.append(Evidence(asked.node, "error", "application-error", ERROR * share, text, None, examples))
     return found
 
@@ -229,22 +234,24 @@ def _stopped(now: Behaviour, before: Behaviour) -> list[Evidence]:
             (more_often(min(doing.deeds[deed], total), total, was.deeds_well[deed], well) for deed in doing.deeds),
             default=0.0,
         )
-        best = (0.0, "", 0)
+        best: Evidence | None = None
         for deed in sorted(was.deeds_well, key=repr):
             left_out, left_out_before = total - min(doing.deeds[deed], total), well - min(was.deeds_well[deed], well)
             share = more_often(left_out, total, left_out_before, well) - instead
-            if share > best[0]:
-                what = f"calls {deed[0]}" if deed[0] is not None else f"does {deed[1]}"
+            if share > 0 and (best is None or GONE * share > best.strength):
+                what = f"call {deed[0]}" if deed[0] is not None else f"do {deed[1]}"
                 text = (
-                    f"{_of(asked)} no longer {what} in {percent(left_out / total)} of {total} calls; before it was "
-                    f"so in {percent(left_out_before / well)} of {well}."
+                    f"{_of(asked)} does not {what} in {percent(left_out / total)} of {counted(total, 'call')}, "
+                    f"before in {percent(left_out_before / well)} of {well}."
                 )
-                best = (share, text, left_out)
-        if best[0]:
-            share, text, left_out = best
-            examples = tuple(doing.visits.examples)
-            found.append(Evidence(asked.node, "error", STOPPED, GONE * share, text, None, examples, left_out))
+                examples = tuple(trace_id for trace_id, done in doing.barest if deed not in done)
+                best = Evidence(asked.node, "error", STOPPED, GONE * share, text, None, examples, left_out)
+        found += [] if best is None else [best]
     return found
+
+
+def _traces(timed: Timed) -> tuple[str, ...]:
+    return tuple(trace_id for _, trace_id in timed.slowest)
 
 
 def _of(asked: Asked) -> str:

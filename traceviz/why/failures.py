@@ -17,7 +17,11 @@ LEAST_STOPPED = 0.1
 
 
 def errors_against(
-    report: Report, behaviour: BehaviourCounts, before: Report, behaviour_before: BehaviourCounts
+    report: Report,
+    behaviour: BehaviourCounts,
+    before: Report,
+    behaviour_before: BehaviourCounts,
+    version: str | None = None,
 ) -> ErrorsDocument:
     """The document of `traceviz errors -o json` with a baseline."""
     resolved, earlier = Resolved(report, [before]), Resolved(before, [report])
@@ -29,7 +33,7 @@ def errors_against(
     evidence = compare(named(behaviour, names), named(behaviour_before, names), 0.0, known)
     stopped = [one for one in evidence if one.reason == STOPPED and one.strength >= GONE * LEAST_STOPPED]
     rows += [_stopped(resolved, one) for one in stopped]
-    return {**resolved.head("errors"), "baseline": baseline_of(before), "failing_hops": ranked(rows)}
+    return {**resolved.head("errors"), "baseline": baseline_of(before, version), "failing_hops": ranked(rows)}
 
 
 def calls_like(resolved: Resolved, row: FailingHop) -> int:
