@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from tests import labelled
 from tests.builder import Row, forest, gateway, in_trace, inbound, outbound, span, spans, trace_id
 from tests.commands import called
-from tests.conftest import MESH, SHARED
+from tests.conftest import MESH, ROOT, SHARED
 from tests.test_laws import many, torn_meshes
+from tests.unruly import RECORDING, good, unruly
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.documents import Cause, WhyDocument
@@ -334,3 +337,43 @@ def test_a_row_that_fail_on_holds_for_ends_with_79() -> None:
     done = called("why", path, "--fail-on", "score > 0.5")
     assert done.code == 79
     assert "first cart" in done.err
+
+
+@pytest.mark.parametrize("command", ["slow", "why", "errors"])
+def test_another_jaeger_never_gets_the_login_of_the_first(command: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    window = ["--from", str(RECORDING.from_ns // 1000), "--to", str(RECORDING.to_ns // 1000)]
+    with unruly(good) as one, unruly(good) as other:
+        login = ["--bearer-token-file", str(tmp_path / "token")]
+        done = called(command, "--url", one.url, *window, *login, "--baseline", other.url, "-o", "json")
+        assert done.code == 0, done.err
+        assert {headers["Authorization"] for headers in one.headers} == {"Bearer s3cret"}
+        assert other.headers
+        assert not any("Authorization" in headers for headers in other.headers)
+
+
+def test_beside_files_a_jaeger_gets_the_login_and_no_link(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    window = ["--from", str(RECORDING.from_ns // 1000), "--to", str(RECORDING.to_ns // 1000)]
+    path = str(ROOT / "traceviz" / "demo" / "recording" / "v1.json.gz")
+    with unruly(good) as jaeger:
+        login = ["--bearer-token-file", str(tmp_path / "token")]
+        done = called("slow", path, *window, *login, "--baseline", jaeger.url, "-o", "json")
+        assert {headers["Authorization"] for headers in jaeger.headers} == {"Bearer s3cret"}
+        assert all(row["links"] == [] for row in done.json()["slow_hops"])
+
+
+def test_what_was_cut_off_a_baseline_is_said(tmp_path: Path) -> None:
+    path = ROOT / "traceviz" / "demo" / "recording" / "v1.json.gz"
+    cut = tmp_path / "cut.json"
+    cut.write_bytes(gzip.decompress(path.read_bytes())[:-5000])
+    done = called("slow", str(path), "--baseline", str(cut))
+    assert done.code == 0
+    assert "of the baseline" in done.err
+    document = called("why", str(path), "--baseline", str(cut), "-o", "json").json()
+    assert "cut-off" in {note["code"] for note in document["baseline"]["notes"]}
+
+
+@pytest.mark.parametrize("arguments", [["--by", "self"], ["--theme", "dark"]])
+def test_what_is_about_flame_graphs_is_refused_for_tables(arguments: list[str]) -> None:
+    assert called("slow", str(MESH / "none" / "v3" / "traces.json.gz"), *arguments).code == 2
