@@ -17,8 +17,8 @@ from tests.conftest import MESH, SHARED
 from tests.schemas import faults
 from traceviz.analyze.report import Report
 from traceviz.commands.delivery import Run
+from traceviz.commands.diff import FORMATS
 from traceviz.demo import serve_recording
-from traceviz.render import FORMATS
 from traceviz.render.arrangement import AS_USUAL
 from traceviz.render.diff_text import diff_text
 from traceviz.wanted import Wanted
@@ -207,7 +207,7 @@ def test_half_of_a_side_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None
 # What is read
 
 
-@pytest.mark.parametrize("format", [name for name in FORMATS if name not in ("nodegraph", "cytoscape")])
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_format_says_the_same_twice(format: str, tmp_path: Path) -> None:
     file = tmp_path / "out"
     first = called("diff", HEALTHY, DB_ERROR, "-o", format, "-O", str(file))

@@ -201,7 +201,7 @@ def test_a_field_may_be_added() -> None:
     Draft202012Validator(schema("graph")).validate(added)
 
 
-@pytest.mark.parametrize("format", list(FORMATS))
+@pytest.mark.parametrize("format", formats_of(article()[0]))
 def test_every_format_is_written_for_every_graph_or_refused_with_a_reason(format: str) -> None:
     if format == "pdf" and not shutil.which("dot"):
         pytest.skip("a PDF needs the system's Graphviz")

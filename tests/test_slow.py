@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builder import Row, attempt, forest, gateway, in_trace, inbound, outbound, span, spans
+from tests.commands import called
 from tests.conftest import CASES, MESH, SHARED
 from tests.test_laws import many, torn_meshes
 from traceviz.analyze.entries import entries
@@ -22,7 +25,7 @@ from traceviz.documents import SlowDocument, SlowHop
 from traceviz.hops import hops
 from traceviz.library import load
 from traceviz.reconstruct import Forest, reconstruct
-from traceviz.render import render
+from traceviz.render import OF_CONTEXTS, render
 from traceviz.slow import reasons
 from traceviz.slow.counts import OTHERS, SlowCounts
 from traceviz.slow.document import Baseline, slow_document
@@ -486,3 +489,25 @@ def test_names_of_strangers_steer_nothing(name: str) -> None:
         shown = name.replace("\ud800", "�")
         assert cells.get("callee", cells.get("service")) == (f"'{shown}" if shown.startswith("=") else shown)
         assert "\nline" not in str(render(document, "table"))
+
+
+@pytest.mark.parametrize("format", OF_CONTEXTS)
+def test_calling_contexts_are_written_in_every_format_and_twice_the_same(format: str, tmp_path: Path) -> None:
+    path, file = str(MESH / "seed_504" / "v3" / "traces.json.gz"), tmp_path / "out"
+    done = called("slow", path, "-o", format, "-O", str(file))
+    if format == "pdf" and done.code == 70:
+        pytest.skip("a PDF needs the system's dot")
+    assert done.code == 0, done.err
+    written = file.read_bytes()
+    assert written
+    called("slow", path, "-o", format, "-O", str(file))
+    assert file.read_bytes() == written or format == "pdf"
+
+
+def test_a_suffix_means_a_profile_and_rows_are_judged_beside_it(tmp_path: Path) -> None:
+    path, file = str(MESH / "seed_504" / "v3" / "traces.json.gz"), tmp_path / "critical.pb.gz"
+    assert called("slow", path, "-O", str(file), "--fail-on", "share > 70%").code == 79
+    assert gzip.decompress(file.read_bytes())
+    folded = called("slow", path, "-o", "folded").text
+    assert "injected delay" in folded
+    assert called("slow", path, "-o", "folded", "--baseline", path).code == 2
