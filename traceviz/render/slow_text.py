@@ -129,4 +129,4 @@ def _no_longer(document: SlowDocument) -> list[str]:
     baseline, rows = document["baseline"], document["slow_hops"]
     compared = baseline is not None and not baseline["own"] and any(row["slower_share"] is not None for row in rows)
     none = all(row["explains"] is None for row in rows)
-    return ["requests take no longer than there"] if compared and none else []
+    return ["requests take no longer than in the baseline"] if compared and none else []
