@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from traceviz.analyze.culprits import Way, culprits
@@ -141,12 +142,8 @@ def compare(now: Behaviour, before: Behaviour, least_ns: float, known: Iterable[
     for one in (*found, *gone):
         explained = 0.0
         if one.reason == STOPPED:
-            explained = max(
-                *(troubled[other] for other in beneath[one.node]),
-                *(stopped[other] for other in callers[one.node]),
-                0.0,
-                0.0,
-            )
+            blamed = (troubled[other] for other in beneath[one.node])
+            explained = max(chain(blamed, (stopped[other] for other in callers[one.node])), default=0.0)
         elif one.kind == "error":
             explained = max((marks[other] for other in beneath[one.node]), default=0.0)
         if one.strength > explained:
