@@ -22,7 +22,8 @@ pytestmark = pytest.mark.bench
 SPANS = 200_000
 RUNS = 7
 PARSE = "import sys, orjson; orjson.loads(open(sys.argv[1], 'rb').read())"
-GRAPH = "import sys; from traceviz.cli import main; sys.exit(main(['graph', *sys.argv[1:], '-o', 'json', '-q']))"
+RUN = "import sys; from traceviz.cli import main; sys.exit(main(['{}', *sys.argv[1:], '-o', 'json', '-q']))"
+GRAPH = RUN.format("graph")
 
 
 class Cost(NamedTuple):
@@ -73,3 +74,16 @@ def test_memory_is_bounded_by_the_batch_and_time_is_linear(
         print(f"\nfour dumps for one: {times:.2f} × the time, {memory:.2f} × the memory")
     assert times < 6
     assert memory < 1.6
+
+
+@pytest.mark.parametrize(("command", "most"), [("slow", 2.0), ("why", 4.0), ("doctor", 3.0)])
+def test_other_commands_cost_a_few_times_what_graph_costs(
+    command: str, most: float, dumps: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = [(cost(RUN.format(command), dumps[0]), cost(GRAPH, dumps[0])) for _ in range(3)]
+    times = statistics.median(theirs.cpu_s / graph.cpu_s for theirs, graph in pairs)
+    memory = statistics.median(theirs.peak_mb / graph.peak_mb for theirs, graph in pairs)
+    with capsys.disabled():
+        print(f"\n{command}: {times:.2f} × the time of graph, {memory:.2f} × its memory")
+    assert times < most
+    assert memory < 2
