@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -218,8 +219,19 @@ def test_ctrl_c_while_a_server_keeps_silent_is_130() -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         run = ended(process)
-    assert (run.code, run.out) == (130, b"")
-    assert "interrupted" in run.err
+    assert (run.code, run.out, run.err) == (130, b"", "traceviz: interrupted\n")
+
+
+def test_a_terminal_has_written_the_ctrl_c_and_its_line_is_ended_first() -> None:
+    ours, its = pty.openpty()
+    with unruly(silent) as server, interruptible(), open(ours, "rb", buffering=0) as terminal:
+        process = started("graph", "--url", server.url, "-q", stderr=its)
+        os.close(its)
+        while not server.asked and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert ended(process).code == 130
+        assert terminal.read(1000) == b"\r\ntraceviz: interrupted\r\n"
 
 
 # Streams

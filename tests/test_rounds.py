@@ -50,9 +50,9 @@ def interrupted(process: subprocess.Popen[bytes]) -> tuple[int, str, float]:
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     run = ended(process)
-    said, last, nothing = run.err.rpartition("\ntraceviz: interrupted\n")
-    assert (bool(last), nothing) == (True, "")
-    return run.code, said, time.monotonic() - began
+    *said, last = run.err.splitlines(keepends=True)
+    assert last == "traceviz: interrupted\n"
+    return run.code, "".join(said), time.monotonic() - began
 
 
 def lines(process: subprocess.Popen[bytes], count: int) -> list[str]:

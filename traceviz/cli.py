@@ -9,13 +9,13 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import click
 
 from traceviz.commands.streams import say, silence
 from traceviz.errors import TracevizError
-from traceviz.loading import INTERRUPTED, loading
+from traceviz.loading import INTERRUPTED, interrupted, loading
 from traceviz.verbosity import quiet_beneath, verbose
 
 UNEXPECTED = 70
@@ -82,6 +82,13 @@ class _Commands(Mapping[str, click.Command]):
 class _Group(click.Group):
     """Lists its commands in their order, without loading them."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as pressed:
+            # Of a KeyboardInterrupt click ends the line of a `^C` on stderr, also where that is a file or a pipe.
+            raise click.Abort from pressed
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_PLACES)
 
@@ -123,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(_sentence(trouble.remedy))
         return trouble.exit_code
     except (KeyboardInterrupt, click.Abort):
-        say("traceviz: interrupted")
+        say(interrupted(sys.stderr.isatty()))
         return INTERRUPTED
     except OSError as trouble:
         # A full disk under stdout or the temporary folder; no bug, and nothing to be written there any more.

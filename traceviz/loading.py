@@ -31,5 +31,10 @@ def loading() -> Iterator[None]:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"traceviz: interrupted\n")
+    os.write(2, f"{interrupted(os.isatty(2))}\n".encode())
     os._exit(INTERRUPTED)
+
+
+def interrupted(terminal: bool) -> str:
+    """What is said of Ctrl-C. A terminal has written `^C` by then, and its line is ended first."""
+    return "\ntraceviz: interrupted" if terminal else "traceviz: interrupted"
