@@ -13,12 +13,13 @@ from functools import cache
 from statistics import median
 
 from tests.conftest import ROOT, SHARED
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.sketch import Sketch
 from traceviz.library import load
 from traceviz.slow.counts import Work
 from traceviz.why.behaviour import Timed, WayKey
 from traceviz.why.counts import WhyCounts
-from traceviz.why.document import Baseline, why_document
+from traceviz.why.document import why_document
 
 DATA = SHARED / "data" / "nezha"
 PAGE = ROOT / "README.md"

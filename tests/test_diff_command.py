@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ import pytest
 from tests.commands import NONE, SEED, Ended, called
 from tests.conftest import MESH, SHARED
 from tests.schemas import faults
-from traceviz.analyze.report import Report
+from traceviz.analyze.counting import Counted
 from traceviz.commands.delivery import Run
 from traceviz.commands.diff import FORMATS
 from traceviz.demo import serve_recording
 from traceviz.render.arrangement import AS_USUAL
 from traceviz.render.diff_text import diff_text
-from traceviz.wanted import Wanted
 
 OTEL = SHARED / "data" / "otel"
 HEALTHY, DB_ERROR, NETWORK_SLOW = (
@@ -191,14 +189,14 @@ def test_a_side_without_a_trace_is_3_and_says_which() -> None:
 
 
 def test_half_of_a_side_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Run.read
+    whole = Run.count
 
-    def stopped(run: Run, targets: Sequence[str], wanted: Wanted) -> Report:
-        report = whole(run, targets, wanted)
+    def stopped(run: Run, *asked: Any) -> Counted[Any]:
+        counted: Counted[Any] = whole(run, *asked)
         run.interrupted = True
-        return report
+        return counted
 
-    monkeypatch.setattr(Run, "read", stopped)
+    monkeypatch.setattr(Run, "count", stopped)
     for arguments in ([NONE, SEED], ["--by-version", "v1", "v3", VERSIONS]):
         ended = called("diff", *arguments)
         assert (ended.code, ended.out) == (130, b"")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands import called
 from tests.fuzz.laws import documents, through
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.flame import FlameCounts
 from traceviz.analyze.report import Report, report
 from traceviz.analyze.tree import tree_document
@@ -32,7 +33,7 @@ from traceviz.spans import Kind, Spans
 from traceviz.torn import torn
 from traceviz.traces import Traces
 from traceviz.why.counts import WhyCounts
-from traceviz.why.document import Baseline, why_document
+from traceviz.why.document import why_document
 
 BEGIN_NS = 1_700_000_000_000_000_000
 

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.commands import SEED, called, ended, started
+from tests.commands import NONE, SEED, called, ended, started
 from tests.schemas import faults
 from tests.unruly import Behaviour, Exchange, for_searches, good, refusing_url, silent, unruly
+from traceviz.analyze.counting import Counted
+from traceviz.commands.delivery import Run
 from traceviz.demo import DemoJaeger, Recording, serve_recording
 from traceviz.demo.answers import Answer, Answers
 
@@ -114,6 +116,71 @@ def test_groups_and_contexts_are_followed_as_they_are_read_once(jaeger: DemoJaeg
     for document in documents:
         assert (faults(document), document["group_by"]) == ([], "version")
         assert {part: _without_rates(document[part]) for part in parts} == parts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        (("slow",), "slow_hops"),
+        (("slow", "--baseline", NONE), "slow_hops"),
+        (("why",), "causes"),
+        (("why", "--baseline", NONE), "causes"),
+        (("errors", "--baseline", NONE), "failing_hops"),
+        (("doctor",), "findings"),
+    ],
+)
+def test_every_ranked_list_is_followed_as_it_is_read_once(
+    jaeger: DemoJaeger, arguments: tuple[str, ...], rows: str
+) -> None:
+    command = (*arguments, "--url", jaeger.url, "-o", "json")
+    with watching(*command, *OFTEN) as process:
+        documents = [json.loads(line) for line in lines(process, 3)]
+        code, said, _ = interrupted(process)
+    once = called(*command, "--service", "istio-ingress").json()
+    assert (code, said) == (130, "")
+    assert once[rows] or arguments == ("doctor",)
+    for document in documents:
+        assert faults(document) == []
+        assert document[rows] == once[rows]
+        assert document.get("baseline") == once.get("baseline")
+
+
+def test_what_was_before_the_first_window_is_the_baseline_of_all_rounds() -> None:
+    now_ns = time.time_ns()
+    recorded, earlier = Recording.packaged(now_ns), Recording.packaged(now_ns - 1800 * 10**9)
+    recorded.traces += earlier.traces[:70]
+    answers = Answers(recorded)
+    times = ("--since", "10m", "--baseline-since", "1h", "--watch", "300ms", "--settle", "1s")
+    with unruly(lambda exchange: exchange.send(answers.of(exchange.path))) as server:
+        asked = ("--url", server.url, "--service", "istio-ingress", *times, "-o", "json")
+        with watching("why", *asked) as process:
+            documents = [json.loads(line) for line in lines(process, 3)]
+            interrupted(process)
+    for document in documents:
+        assert (document["counts"]["traces"], document["baseline"]["traces"]) == (100, 70)
+
+
+def test_a_flame_graph_is_drawn_anew_each_round(jaeger: DemoJaeger, tmp_path: Path) -> None:
+    path = tmp_path / "flame.svg"
+    with watching("slow", "--url", jaeger.url, *OFTEN, "-O", str(path)) as process:
+        until(path.exists)
+        first = path.stat().st_ino
+        until(lambda: path.stat().st_ino != first)
+        interrupted(process)
+    assert "service-python" in path.read_text()
+
+
+def test_half_a_baseline_ends_a_watch(jaeger: DemoJaeger, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Run.count
+
+    def stopped(run: Run, *asked: Any) -> Counted[Any]:
+        counted: Counted[Any] = whole(run, *asked)
+        run.interrupted = True
+        return counted
+
+    monkeypatch.setattr(Run, "count", stopped)
+    run = called("slow", "--url", jaeger.url, *OFTEN, "--baseline", NONE, "-o", "json")
+    assert (run.code, len(run.text.splitlines())) == (130, 1)
 
 
 def test_the_tree_of_all_contexts_is_followed_as_a_table(jaeger: DemoJaeger) -> None:

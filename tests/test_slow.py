@@ -19,6 +19,7 @@ from tests.builder import Row, attempt, forest, gateway, in_trace, inbound, outb
 from tests.commands import called
 from tests.conftest import CASES, MESH, SHARED
 from tests.test_laws import many, torn_meshes
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.entries import entries
 from traceviz.analyze.report import Report
 from traceviz.documents import SlowDocument, SlowHop
@@ -28,7 +29,7 @@ from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import OF_CONTEXTS, render
 from traceviz.slow import reasons
 from traceviz.slow.counts import OTHERS, SlowCounts
-from traceviz.slow.document import Baseline, slow_document
+from traceviz.slow.document import slow_document
 from traceviz.slow.places import SIGNS, WHERES, places
 from traceviz.why.counts import WhyCounts
 from traceviz.why.document import why_document

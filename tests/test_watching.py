@@ -16,6 +16,7 @@ from tests.builder import span, spans
 from tests.stores import US, Store, Stored, StoredSpan, memory
 from tests.unruly import RECORDING, Exchange, refusing_url, unruly
 from traceviz import Report
+from traceviz.analyze.counting import ReportAlone
 from traceviz.asked import Asked
 from traceviz.asking.access import Access
 from traceviz.asking.coverage import Coverage
@@ -23,12 +24,16 @@ from traceviz.asking.oversight import Oversight
 from traceviz.asking.windows import Window
 from traceviz.demo.answers import Answers
 from traceviz.demo.traces import RecordedTrace, Recording
+from traceviz.doctor import doctor
 from traceviz.errors import NothingFound, SourceFailed, UsageError
 from traceviz.live import open_jaeger
+from traceviz.slow.document import slow_document
 from traceviz.sources.join import gather
 from traceviz.traces import Traces
 from traceviz.wanted import Wanted
 from traceviz.watching import Watch
+from traceviz.why.counts import WhyCounts
+from traceviz.why.document import why_document
 
 S = 10**9
 #: Round and late enough for searches to have room before it.
@@ -41,7 +46,7 @@ class Followed:
     def __init__(self, url: str, store: Store, since_s: float, settle_s: float, **wanted: Any) -> None:
         self.url = url
         self.store = store
-        self.watch = Watch(self._ask, Wanted(since_ns=int(since_s * S), **wanted), int(settle_s * S))
+        self.watch = Watch(self._ask, Wanted(since_ns=int(since_s * S), **wanted), ReportAlone, int(settle_s * S))
 
     @contextmanager
     def _ask(self, wanted: Wanted) -> Iterator[Traces]:
@@ -56,7 +61,7 @@ class Followed:
     def at(self, second: float) -> Report:
         """A round."""
         self.store.searches.clear()
-        return self.watch.round(START + int(second * S))
+        return self.watch.round(START + int(second * S)).report
 
     @property
     def asked(self) -> list[tuple[float, float]]:
@@ -284,7 +289,7 @@ def test_a_settle_time_longer_than_the_window_leaves_everything_young() -> None:
 def test_a_window_with_an_end_cannot_slide() -> None:
     for fixed in (Wanted(from_ns=1), Wanted(to_ns=1)):
         with pytest.raises(UsageError, match="--watch slides"):
-            Watch(lambda wanted: open_jaeger(Access(refusing_url()), wanted, Oversight()), fixed)
+            Watch(lambda wanted: open_jaeger(Access(refusing_url()), wanted, Oversight()), fixed, ReportAlone)
 
 
 #: When a trace begins, and how long after that each of its spans arrives, in s.
@@ -318,9 +323,9 @@ def test_where_spans_arrive_within_the_settle_time_every_trace_counts_once_and_w
         with gather([spans([row for row in there if row.trace in found])]) as gathered:
             yield Traces(asked, gathered)
 
-    watch = Watch(ask, Wanted(since_ns=10_000 * S), 10 * S)
+    watch = Watch(ask, Wanted(since_ns=10_000 * S), ReportAlone, 10 * S)
     for now in itertools.accumulate([*pauses, 400]):
-        report = watch.round(START + now * S)
+        report = watch.round(START + now * S).report
         begun = [lags for begin, lags in traces if min(begin + lag for lag in lags) <= now]
         assert report.traces == len(begun)
     assert report.spans == len(stored)
@@ -360,19 +365,24 @@ def test_a_recording_watched_in_rounds_gives_the_document_of_one_graph(api: Any,
         exchange.send(answers.of(exchange.path))
 
     with unruly(behave) as server:
-        watch = Watch(ask, Wanted("istio-ingress", since_ns=60 * S, api=api), 3 * S)
+        watch = Watch(ask, Wanted("istio-ingress", since_ns=60 * S, api=api), WhyCounts, 3 * S)
         shown = []
         now_ns = RECORDING.from_ns + S // 5
         while now_ns < RECORDING.to_ns + 3.2 * S:
             now_ns += int(interval_s * S)
             replayed.traces = [part for one in RECORDING.traces if (part := arrived(one, now_ns)).spans]
-            report = watch.round(now_ns)
+            counted = watch.round(now_ns)
+            report, counts = counted.report, counted.counts
             shown.append(report.traces)
         assert sorted(shown) == shown
         assert shown[0] < 60
         assert shown[-1] == 100
         window = Wanted("istio-ingress", from_ns=report.asked.from_ns, to_ns=report.asked.to_ns, api=api)
         with ask(window) as traces:
-            whole = traces.report()
-    for one, other in ((report.graph(), whole.graph()), (report.errors(), whole.errors())):
-        assert one == other
+            at_once = WhyCounts()
+            whole = traces.report(at_once.count)
+    assert report.graph() == whole.graph()
+    assert report.errors() == whole.errors()
+    assert slow_document(report, counts.slow) == slow_document(whole, at_once.slow)
+    assert doctor(report, counts.checkup) == doctor(whole, at_once.checkup)
+    assert why_document(report, counts) == why_document(whole, at_once)

@@ -18,6 +18,7 @@ from tests.commands import called
 from tests.conftest import MESH, ROOT, SHARED
 from tests.test_laws import many, torn_meshes
 from tests.unruly import RECORDING, good, unruly
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.documents import Cause, WhyDocument
@@ -25,7 +26,7 @@ from traceviz.library import load
 from traceviz.reconstruct import reconstruct
 from traceviz.why.behaviour import MOST_DEEDS, MOST_OPERATIONS, BehaviourCounts
 from traceviz.why.counts import WhyCounts
-from traceviz.why.document import Baseline, why_document
+from traceviz.why.document import why_document
 from traceviz.why.evidence import Evidence, compare, more_often, named
 
 OTEL = SHARED / "data" / "otel"

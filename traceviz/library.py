@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from typing import Literal
 
 import graphviz
 
 from traceviz import fetching
 from traceviz.analyze.by_version import diff_versions as compared_versions
+from traceviz.analyze.counting import Baseline, Counts
 from traceviz.analyze.diff import diff as compared
 from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.report import VIEWS, Report, View, report
@@ -27,7 +28,6 @@ from traceviz.one_trace import OneTrace, of_trace, only_trace_named
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.render import render as render_document
 from traceviz.slow.counts import SlowCounts
-from traceviz.slow.document import Baseline as SlowBaseline
 from traceviz.slow.document import slow_document
 from traceviz.sources.names import shown
 from traceviz.spans import concat
@@ -35,12 +35,8 @@ from traceviz.target import jaeger_meant, open_target
 from traceviz.trace_name import read_trace_name
 from traceviz.traces import listed
 from traceviz.wanted import DEFAULT_COMPLETE, read_wanted
-from traceviz.why.by_version import Countable
 from traceviz.why.counts import WhyCounts
-from traceviz.why.document import Baseline as WhyBaseline
 from traceviz.why.document import why_document
-
-_Counts = TypeVar("_Counts", bound=Countable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +59,7 @@ class LoadedForest(Forest):
         result.notes.merge(self.reading)
         return result
 
-    def _counted(self, counts: _Counts) -> tuple[Report, _Counts]:
+    def _counted(self, counts: Counts) -> tuple[Report, Counts]:
         result = counts.count(self)
         result.asked = self.asked
         result.notes.merge(self.reading)
@@ -78,13 +74,13 @@ class LoadedForest(Forest):
     def slow(self, baseline: LoadedForest | None = None) -> SlowDocument:
         """The document of `traceviz slow -o json`: where the time went that users waited, against other traces or these
         traces' own fast requests."""
-        before = None if baseline is None else SlowBaseline(*baseline._counted(SlowCounts()))
+        before = None if baseline is None else Baseline(*baseline._counted(SlowCounts()))
         return slow_document(*self._counted(SlowCounts()), before)
 
     def why(self, baseline: LoadedForest | None = None) -> WhyDocument:
         """The document of `traceviz why -o json`: which workload to look at first, compared with other traces where
         they are given."""
-        before = None if baseline is None else WhyBaseline(*baseline._counted(WhyCounts()))
+        before = None if baseline is None else Baseline(*baseline._counted(WhyCounts()))
         return why_document(*self._counted(WhyCounts()), before)
 
     def tree(self, trace: str) -> TreeDocument:

@@ -1,7 +1,7 @@
 """A Jaeger followed: every round asks only for the time since the last one, and what is shown slides along.
 
-    watch = Watch(lambda wanted: open_jaeger(access, wanted, Oversight()), wanted, settle_ns=30 * 10**9)
-    report = watch.round(time.time_ns())
+    watch = Watch(lambda wanted: open_jaeger(access, wanted, Oversight()), wanted, ReportAlone)
+    report = watch.round(time.time_ns()).report
 
 A span reaches a Jaeger when it has ended, and some seconds later. So a round asks for two windows:
 
@@ -10,8 +10,8 @@ A span reaches a Jaeger when it has ended, and some seconds later. So a round as
          │ asked for the last time,    │ shown at once, and asked    │
          │ counted for good            │ for again in the next round │
 
-What is counted for good is kept as reports of a sixtieth of the time shown each, with 16 bytes for each trace, by which
-one that turns up again is known. The oldest is let go when all of it is older than `--since`.
+What is counted for good is kept by sixtieths of the time shown, with 16 bytes for each trace, by which one that turns
+up again is known. The oldest is let go when all of it is older than `--since`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Generic, Literal
 
 import numpy as np
 
-from traceviz.analyze.report import Count, Report, report
+from traceviz.analyze.counting import Counted, Counts
 from traceviz.asked import Asked
 from traceviz.asking.query import LIMIT_LOWERED
 from traceviz.asking.seen import fingerprints, key
@@ -116,62 +116,63 @@ _ENDS: tuple[Literal["from"], Literal["to"]] = ("from", "to")
 Ask = Callable[[Wanted], AbstractContextManager[Traces]]
 
 
-class Watch:
+class Watch(Generic[Counts]):
     """The traces of the last `--since` of what is wanted, an hour where nothing is said.
 
     `settled_ns` is the instant up to which traces were asked for the last time, `shown_to_ns` that of the last round,
-    the end of what is shown. `count` makes the report of some of them. Raises UsageError where the window asked for has
+    the end of what is shown. `fresh` makes what counts them. Raises UsageError where the window asked for has
     a fixed beginning or end.
     """
 
-    def __init__(self, ask: Ask, wanted: Wanted, settle_ns: int = DEFAULT_SETTLE_NS, count: Count = report) -> None:
+    def __init__(
+        self, ask: Ask, wanted: Wanted, fresh: Callable[[], Counts], settle_ns: int = DEFAULT_SETTLE_NS
+    ) -> None:
         if wanted.from_ns is not None or wanted.to_ns is not None:
             raise UsageError("--watch slides along with the time, so it takes no --from and no --to", "See --since")
         self.settled_ns = self.shown_to_ns = 0
         self._ask = ask
         self._wanted = wanted
-        self._count = count
+        self._fresh = fresh
         self._since_ns = _whole_us(DEFAULT_SINCE_NS if wanted.since_ns is None else wanted.since_ns)
         if not self._since_ns:
             raise UsageError("the window ends before it begins", "See --since")
         self._settle_ns = _whole_us(settle_ns)
         self._step_ns = max(_whole_us(self._since_ns // _SLICES), _US)
-        self._slices: dict[int, _Slice] = {}
+        self._slices: dict[int, _Slice[Counts]] = {}
         self._seen = _Seen()
         self._asked, self._standing = Asked(), Notes()
         self._young_ids: set[str] = set()
         self._first_ns: int | None = None
         self._newest_ns = 0
 
-    def round(self, now_ns: int) -> Report:
-        """Ask for what is new, and give the report of all that is shown. Raises what asking raises; what was missed by
-        that is asked for in the next round."""
+    def round(self, now_ns: int) -> Counted[Counts]:
+        """Ask for what is new, and give what is counted of all that is shown. Raises what asking raises; what was
+        missed by that is asked for in the next round."""
         now_ns = self.shown_to_ns = max(_whole_us(now_ns), self.shown_to_ns)  # clocks are set back
         since_ns = max(now_ns - self._since_ns, 0)
         begin_ns = max(self.settled_ns, since_ns)
         horizon_ns = max(now_ns - self._settle_ns, begin_ns)
         from_ns = self._let_go(since_ns)
-        settled, young, shown = _Answer(), _Answer(), Report()
+        settled, young, shown = _Answer(), _Answer(), Counted(self._fresh())
         if begin_ns < horizon_ns:
             settled = self._settle(Window(begin_ns, horizon_ns))
             self._young_ids -= settled.trace_ids
         goes_on, self.settled_ns = begin_ns == self.settled_ns, horizon_ns
         if horizon_ns < now_ns:
-            count = self._count
-            young = self._read(Window(horizon_ns, now_ns), lambda spans, _: shown.merge(count(reconstruct(spans))))
-            shown.notes.merge(young.notes)
-            shown.notes.add(STILL_SETTLING, shown.traces, [f"settled up to {rfc3339(horizon_ns)}"])
+            young = self._read(Window(horizon_ns, now_ns), lambda spans, _: shown.add(reconstruct(spans)))
+            shown.report.notes.merge(young.notes)
+            shown.report.notes.add(STILL_SETTLING, shown.report.traces, [f"settled up to {rfc3339(horizon_ns)}"])
         if goes_on and settled.is_whole and young.is_whole:
             self._miss(self._young_ids - young.trace_ids)
         self._young_ids = young.trace_ids
         seen = self._seen.also(young.seen).document(Window(from_ns, now_ns))
         self._add_settled(shown)
-        shown.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen)
+        shown.report.asked = replace(self._asked, from_ns=from_ns, to_ns=now_ns, seen=seen)
         return shown
 
     def fail(self, now_ns: int) -> None:
         """Take note of a round that came to nothing."""
-        self._newest_slice(max(now_ns, self.shown_to_ns)).report.notes.add(ROUND_FAILED, 1, [rfc3339(now_ns)])
+        self._newest_slice(max(now_ns, self.shown_to_ns)).notes.add(ROUND_FAILED, 1, [rfc3339(now_ns)])
 
     def _let_go(self, instant_ns: int) -> int:
         """Forget the steps that ended before an instant. When the first one that is left begins."""
@@ -189,10 +190,10 @@ class Watch:
         def count(spans: Spans, began_ns: Ints) -> None:
             steps = np.minimum(began_ns, window.to_ns - 1) // self._step_ns
             for step in np.unique(steps).tolist():
-                self._slice(step).add(spans.take((steps == step)[spans.trace]), self._count)
+                self._slice(step).add(spans.take((steps == step)[spans.trace]))
 
         answer = self._read(window, count)
-        self._newest_slice(window.to_ns).report.notes.merge(answer.notes)
+        self._newest_slice(window.to_ns).notes.merge(answer.notes)
         self._seen = self._seen.also(answer.seen)
         return answer
 
@@ -214,14 +215,14 @@ class Watch:
 
     def _miss(self, trace_ids: set[str]) -> None:
         """Say which traces were young in the last round, and are not there any more."""
-        notes = self._newest_slice(self.settled_ns).report.notes
+        notes = self._newest_slice(self.settled_ns).notes
         notes.add(TRACES_GONE, len(trace_ids), sorted(trace_ids)[:EXAMPLES])
 
-    def _newest_slice(self, end_ns: int) -> _Slice:
+    def _newest_slice(self, end_ns: int) -> _Slice[Counts]:
         return self._slice((end_ns - 1) // self._step_ns)
 
-    def _slice(self, number: int) -> _Slice:
-        return self._slices.setdefault(number, _Slice())
+    def _slice(self, number: int) -> _Slice[Counts]:
+        return self._slices.setdefault(number, _Slice(Counted(self._fresh())))
 
     def _unknown(self, spans: Spans) -> Spans:
         """The traces that are not counted yet. Those that are, and have other spans now, are noted."""
@@ -231,13 +232,14 @@ class Watch:
             new &= ~kept.meet(spans.trace_ids, keys, prints)
         return spans if new.all() else spans.take(new[spans.trace])
 
-    def _add_settled(self, shown: Report) -> None:
+    def _add_settled(self, shown: Counted[Counts]) -> None:
         """Add everything that is counted for good, and what is to be said."""
         for kept in self._slices.values():
-            shown.merge(kept.report)
-        shown.notes.merge(self._standing)
-        if shown.traces and self._newest_ns < self.settled_ns - self._settle_ns:
-            shown.notes.add(NO_NEW_TRACES, 1, [rfc3339(self._newest_ns)])
+            shown.merge(kept.counted)
+        notes = shown.report.notes
+        notes.merge(self._standing)
+        if shown.report.traces and self._newest_ns < self.settled_ns - self._settle_ns:
+            notes.add(NO_NEW_TRACES, 1, [rfc3339(self._newest_ns)])
 
 
 @dataclass(frozen=True)
@@ -255,18 +257,23 @@ class _Answer:
 
 
 @dataclass
-class _Slice:
-    """The settled traces that began in one step of time: their report, and of each trace 64 bits of its id, sorted, and
-    64 of its spans. `split` are those that came again with other spans."""
+class _Slice(Generic[Counts]):
+    """The settled traces that began in one step of time: what is counted of them, and of each trace 64 bits of its
+    id, sorted, and 64 of its spans. `split` are those that came again with other spans."""
 
-    report: Report = field(default_factory=Report)
+    counted: Counted[Counts]
     keys: Ids = field(default_factory=lambda: np.empty(0, np.uint64))
     prints: Ids = field(default_factory=lambda: np.empty(0, np.uint64))
     split: set[int] = field(default_factory=set)
 
-    def add(self, spans: Spans, count: Count) -> None:
+    @property
+    def notes(self) -> Notes:
+        """What is to be said of them."""
+        return self.counted.report.notes
+
+    def add(self, spans: Spans) -> None:
         """Count whole traces that are not here yet."""
-        self.report.merge(count(reconstruct(spans)))
+        self.counted.add(reconstruct(spans))
         keys = np.append(self.keys, _keys(spans))
         order = np.argsort(keys)
         self.keys, self.prints = keys[order], np.append(self.prints, fingerprints(spans))[order]
@@ -280,7 +287,7 @@ class _Slice:
         for i in np.flatnonzero(known & (self.prints[at] != prints)).tolist():
             if int(keys[i]) not in self.split:
                 self.split.add(int(keys[i]))
-                self.report.notes.add(SPLIT_TRACE, 1, [trace_ids[i]])
+                self.notes.add(SPLIT_TRACE, 1, [trace_ids[i]])
         return known
 
 

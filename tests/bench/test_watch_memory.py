@@ -85,7 +85,7 @@ def resident_kb(process: subprocess.Popen[bytes]) -> int:
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="only Linux says so what a process holds")
-@pytest.mark.parametrize("command", ["graph", "errors"])
+@pytest.mark.parametrize("command", ["graph", "errors", "why"])
 def test_memory_stays_flat_over_200_rounds(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with watching(command) as (server, process):
         assert process.stdout is not None

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
 from traceviz import when
+from traceviz.analyze.counting import Baseline, Counted, Counts
 from traceviz.analyze.report import Report
 from traceviz.asking.access import DEFAULT_URL, Access
-from traceviz.commands.delivery import Run
+from traceviz.commands.delivery import Product, Run
 from traceviz.errors import NothingFound, UsageError
 from traceviz.options import with_options
 from traceviz.sources.files import STDIN
 from traceviz.wanted import Wanted
-from traceviz.why.by_version import ByVersions, Countable
+from traceviz.why.by_version import ByVersions
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_Counts = TypeVar("_Counts", bound=Countable)
 
 
 def baseline(command: _Command) -> _Command:
@@ -48,13 +49,12 @@ def baseline(command: _Command) -> _Command:
 
 
 @dataclass(frozen=True)
-class Compared(Generic[_Counts]):
-    """The report and the counts of a window, and of its baseline where there is one, with its version where it is the
-    traces of one."""
+class Compared(Generic[Counts]):
+    """The report and the counts of a window, and its baseline where there is one."""
 
     report: Report
-    counts: _Counts
-    baseline: tuple[Report, _Counts, str | None] | None
+    counts: Counts
+    baseline: Baseline[Counts] | None
 
 
 class Comparing:
@@ -89,29 +89,29 @@ class Comparing:
         """Whether anything is compared."""
         return self._target is not None or self._since_ns is not None or self._version is not None
 
-    def read(self, run: Run, fresh: Callable[[], _Counts]) -> Compared[_Counts]:
-        """Read and count the window, and what it is compared with."""
+    def each(self, run: Run, fresh: Callable[[], Counts], made: Callable[[Compared[Counts]], Product]) -> None:
+        """Deliver what is made of the window, and of what it is compared with, which is read once."""
         self._check(run)
         if self._version is not None:
-            by_versions = ByVersions(fresh)
-            read = run.read(run.targets, run.wanted, count=by_versions.count)
-            (now, counts_now), before = by_versions.sides(self._version, read)
-            now.notes.merge(read.notes)
-            return Compared(now, counts_now, (*before, self._version))
-        counts = fresh()
-        access = replace(run.access, url=DEFAULT_URL) if self._alone else run.access
-        report = run.read(run.targets, run.wanted, count=counts.count, access=access)
-        # Half of a window, or of a baseline, would differ for that alone.
-        if not self.given or run.interrupted:
-            return Compared(report, counts, None)
-        other_counts = fresh()
-        targets, wanted, access = self._baseline(run, report)
-        try:
-            other = run.read(targets, wanted, count=other_counts.count, access=access)
-        except NothingFound as nothing:
-            remedy = "Go further back, with --baseline-since" if self._since_ns is not None else nothing.remedy
-            raise NothingFound(f"baseline: {nothing}", remedy) from nothing
-        return Compared(report, counts, None if run.interrupted else (other, other_counts, None))
+            run.each(partial(ByVersions, fresh), lambda read: made(self._by_version(read)))
+            return
+        theirs = run.access
+        if self._alone:
+            run.access = replace(theirs, url=DEFAULT_URL)
+        read_once: list[Baseline[Counts]] = []
+
+        def beside(now: Counted[Counts]) -> Product:
+            # Half of a window, or of a baseline, would differ for that alone.
+            if self.given and not read_once and not run.interrupted:
+                read_once.append(self._baseline(run, theirs, fresh, now.report))
+            return made(Compared(now.report, now.counts, read_once[0] if read_once and not run.interrupted else None))
+
+        run.each(fresh, beside)
+
+    def _by_version(self, read: Counted[ByVersions[Counts]]) -> Compared[Counts]:
+        assert self._version is not None
+        now, before = read.counts.sides(self._version, read.report)
+        return Compared(now.report, now.counts, before)
 
     def _check(self, run: Run) -> None:
         if self._since_ns is not None and STDIN in run.targets:
@@ -121,16 +121,25 @@ class Comparing:
         if self._target == STDIN and STDIN in run.targets:
             raise UsageError("standard input can be one side only")
 
-    def _baseline(self, run: Run, report: Report) -> tuple[tuple[str, ...], Wanted, Access]:
+    def _baseline(self, run: Run, access: Access, fresh: Callable[[], Counts], window: Report) -> Baseline[Counts]:
+        targets, wanted, access = self._where(run, access, window)
+        try:
+            other = run.count(fresh, targets, wanted, access)
+        except NothingFound as nothing:
+            remedy = "Go further back, with --baseline-since" if self._since_ns is not None else nothing.remedy
+            raise NothingFound(f"baseline: {nothing}", remedy) from nothing
+        return Baseline(other.report, other.counts)
+
+    def _where(self, run: Run, access: Access, window: Report) -> tuple[tuple[str, ...], Wanted, Access]:
         wanted = run.wanted
         if self._target is not None:
             if not _is_url(self._target):
                 # The file is the baseline, from its first trace to its last.
                 wanted = replace(wanted, since_ns=None, from_ns=None, to_ns=None, limit=None, everything=False)
-                return (self._target,), wanted, run.access
-            return (self._target,), wanted, _access_to(self._target, run.access)
-        from_ns = report.asked.from_ns
-        end_ns = report.asked.to_ns if report.asked.to_ns is not None else report.last_ns
+                return (self._target,), wanted, access
+            return (self._target,), wanted, _access_to(self._target, access)
+        from_ns = window.asked.from_ns
+        end_ns = window.asked.to_ns if window.asked.to_ns is not None else window.last_ns
         if from_ns is None or end_ns is None or self._since_ns is None:
             raise UsageError(
                 "--baseline-since compares a window with what was before it, and there is no window",
@@ -141,7 +150,7 @@ class Comparing:
                 "--baseline-since goes no further back than the window itself", "Make it longer, like 1d beside 1h"
             )
         earlier = replace(wanted, since_ns=None, from_ns=max(end_ns - self._since_ns, 0), to_ns=from_ns - 1)
-        return run.targets, earlier, run.access
+        return run.targets, earlier, access
 
 
 def _is_url(target: str | None) -> bool:

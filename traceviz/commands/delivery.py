@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, TextIO, cast
 
 import click
 
-from traceviz.analyze.report import Count, Report
-from traceviz.analyze.report import report as count_all
+from traceviz.analyze.counting import Counted, Counts
 from traceviz.asking.access import Access
 from traceviz.commands.streams import echo, say
 from traceviz.commands.waiting import overseen
 from traceviz.connecting import access as read_access
-from traceviz.documents import AnyDocument, BaselineDocument, CountedDocument
+from traceviz.documents import AnyDocument, BaselineDocument, CountedDocument, FlameDocument
 from traceviz.errors import UsageError
 from traceviz.fail_on import FailOn
 from traceviz.loading import INTERRUPTED
@@ -109,45 +108,39 @@ class Delivery:
 class Product(NamedTuple):
     """A document, the rows that `--fail-on` judges, and how it is drawn."""
 
-    document: CountedDocument
+    document: CountedDocument | FlameDocument
     rows: Sequence[Mapping[str, Any]]
     drawing: Mapping[str, Any] = MappingProxyType({})
 
 
 class Run(Delivery):
-    """One run of an analysing command: the report it is about, and the judgement of its rows."""
+    """One run of an analysing command: what it counts, and the judgement of its rows."""
 
-    def __init__(
-        self, options: dict[str, Any], formats: Sequence[str], row_type: type, count: Count = count_all
-    ) -> None:
-        self._count = count
+    def __init__(self, options: dict[str, Any], formats: Sequence[str], row_type: type) -> None:
         text: str | None = options.pop("fail_on")
         self._fail_on = None if text is None else FailOn(text, row_type)
         super().__init__(options, formats, row_type)
 
-    def report(self) -> Report:
-        """Read and count what was asked for."""
-        return self.read(self.targets, self.wanted)
-
-    def read(
-        self, targets: Sequence[str], wanted: Wanted, *, count: Count | None = None, access: Access | None = None
-    ) -> Report:
-        """Read and count these traces; as this run counts and asks where nothing else is said."""
+    def count(
+        self, fresh: Callable[[], Counts], targets: Sequence[str], wanted: Wanted, access: Access
+    ) -> Counted[Counts]:
+        """Read these traces, and count them with fresh counts."""
         with contextlib.ExitStack() as open_until_counted:
             with overseen(self.quiet) as oversight:
-                opened = open_target(targets, wanted, access or self.access, oversight=oversight)
+                opened = open_target(targets, wanted, access, oversight=oversight)
                 traces = open_until_counted.enter_context(opened)
             self.interrupted = self.interrupted or traces.interrupted
-            return traces.report(count or self._count)
+            counts = fresh()
+            return Counted(counts, traces.report(counts.count))
 
-    def each(self, made: Callable[[Report], Product]) -> None:
-        """Read and count, and deliver what is made of the report."""
-        product = made(self.report())
+    def each(self, fresh: Callable[[], Counts], made: Callable[[Counted[Counts]], Product]) -> None:
+        """Read and count what was asked for, and deliver what is made of it."""
+        product = made(self.count(fresh, self.targets, self.wanted, self.access))
         self.deliver(product.document, product.rows, **product.drawing)
 
     def deliver(
         self,
-        document: CountedDocument,
+        document: CountedDocument | FlameDocument,
         rows: Sequence[Mapping[str, Any]],
         code: int = 0,
         **drawing: Any,

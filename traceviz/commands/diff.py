@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,11 +12,12 @@ from typing import Any, Literal
 import click
 
 from traceviz.analyze.by_version import diff_versions
+from traceviz.analyze.counting import ReportAlone
 from traceviz.analyze.diff import diff as compared
 from traceviz.analyze.diff import differs
 from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.narrow_diff import narrow_diff
-from traceviz.analyze.report import report as count
+from traceviz.analyze.report import report
 from traceviz.between import read_between
 from traceviz.commands.delivery import Run
 from traceviz.connecting import Sectioned
@@ -78,15 +79,16 @@ def diff(
     """
     if by_version is not None and group_by != "service":
         raise UsageError("--by-version and --group-by exclude each other", "Leave one of them out")
-    run = Run(options, FORMATS, DiffEdge, partial(count, group_by="version" if by_version else group_by))
+    run = Run(options, FORMATS, DiffEdge)
     if by_version is not None:
         if before is not None or after is not None:
             raise UsageError("--by-version and --before and --after exclude each other", _WAYS)
-        document = diff_versions(run.report(), *by_version)
+        read = run.count(_grouped("version"), run.targets, run.wanted, run.access)
+        document = diff_versions(read.report, *by_version)
         if run.interrupted:
             run.end()
     else:
-        document = _between_two(run, _sides(run, before, after))
+        document = _between_two(run, _sides(run, before, after), group_by)
     document = narrow_diff(document, hide=hide, focus=focus, depth=depth)
     code = DIFFERENT if differs(document) else 0
     run.deliver(document, document["edges"], code, theme=theme, dot_command=dot_command)
@@ -118,11 +120,15 @@ def _sides(run: Run, before: str | None, after: str | None) -> tuple[_Target, _T
     return (run.targets, earlier), (run.targets, later)
 
 
-def _between_two(run: Run, sides: tuple[_Target, _Target]) -> DiffDocument:
+def _grouped(group_by: GroupBy) -> Callable[[], ReportAlone]:
+    return partial(ReportAlone, partial(report, group_by=group_by))
+
+
+def _between_two(run: Run, sides: tuple[_Target, _Target], group_by: GroupBy) -> DiffDocument:
     reports = []
     for which, (targets, wanted) in zip(("before", "after"), sides, strict=True):
         with _naming(which):
-            reports.append(run.read(targets, wanted))
+            reports.append(run.count(_grouped(group_by), targets, wanted, run.access).report)
         if run.interrupted:
             # Half of a side would differ from the other for that alone.
             run.end()

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from traceviz.analyze.report import Report
-from traceviz.commands.delivery import Product, Run
+from traceviz.analyze.counting import Counted
+from traceviz.commands import rounds
+from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.doctor import Checkup
 from traceviz.doctor import doctor as examined
 from traceviz.documents import Finding
-from traceviz.options import judgement, output, planes, rows, selection
+from traceviz.options import judgement, output, planes, rows, selection, watching
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -24,6 +25,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @planes
 @rows
 @judgement
+@watching
 def doctor(**options: Any) -> None:
     """What is wrong with the traces themselves, at which service, what to change.
 
@@ -35,14 +37,13 @@ def doctor(**options: Any) -> None:
     traceviz doctor --service reviews dump.json.gz
     traceviz doctor --fail-on 'share > 10%' -o json
     """
-    checkup = Checkup()
-    run = Run(options, FORMATS, Finding, checkup.count)
+    run = rounds.run(options, FORMATS, Finding)
     service = run.wanted.service
     # What was torn off a service's traces has no span of it, so that no search for it would find them.
     run.wanted = replace(run.wanted, service=None)
 
-    def findings(report: Report) -> Product:
-        document = examined(report, checkup, service)
+    def findings(counted: Counted[Checkup]) -> Product:
+        document = examined(counted.report, counted.counts, service)
         return Product(document, document["findings"])
 
-    run.each(findings)
+    run.each(Checkup, findings)

@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from traceviz.analyze.report import Report
+from traceviz.analyze.counting import ReportAlone
 from traceviz.commands import rounds
-from traceviz.commands.comparing import Comparing, baseline
+from traceviz.commands.comparing import Compared, Comparing, baseline
 from traceviz.commands.delivery import Product, Run
 from traceviz.connecting import Sectioned
-from traceviz.documents import FailingHop
-from traceviz.errors import UsageError
+from traceviz.documents import ErrorsDocument, FailingHop
 from traceviz.options import joining, judgement, output, planes, rows, selection, watching
 
 FORMATS = ("table", "wide", "json", "csv")
@@ -38,26 +37,24 @@ def errors(**options: Any) -> None:
     traceviz errors dump.json.gz -o json
     """
     comparing = Comparing(options)
+    run = rounds.run(options, FORMATS, FailingHop)
     if comparing.given:
-        _compare(comparing, options)
-        return
-
-    def failing(report: Report) -> Product:
-        document = report.errors()
-        return Product(document, document["failing_hops"])
-
-    rounds.run(options, FORMATS, FailingHop).each(failing)
+        _compare(comparing, run)
+    else:
+        run.each(ReportAlone, lambda counted: _product(counted.report.errors()))
 
 
-def _compare(comparing: Comparing, options: dict[str, Any]) -> None:
+def _compare(comparing: Comparing, run: Run) -> None:
     from traceviz.why.behaviour import BehaviourCounts  # for those who compare
     from traceviz.why.failures import errors_against
 
-    if options.pop("watch") is not None or options.pop("settle") is not None:
-        raise UsageError("--watch shows one window after another, and none is compared", "Leave --watch out")
-    run = Run(options, FORMATS, FailingHop)
-    found = comparing.read(run, BehaviourCounts)
-    document = (
-        found.report.errors() if found.baseline is None else errors_against(found.report, found.counts, *found.baseline)
-    )
-    run.deliver(document, document["failing_hops"])
+    def failing(compared: Compared[BehaviourCounts]) -> Product:
+        if compared.baseline is None:  # reading was interrupted
+            return _product(compared.report.errors())
+        return _product(errors_against(compared.report, compared.counts, compared.baseline))
+
+    comparing.each(run, BehaviourCounts, failing)
+
+
+def _product(document: ErrorsDocument) -> Product:
+    return Product(document, document["failing_hops"])

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import click
 
+from traceviz.analyze.counting import Counted, ReportAlone
 from traceviz.analyze.groups import GROUP_BY, GroupBy
 from traceviz.analyze.narrow import narrow
-from traceviz.analyze.report import VIEWS, Report, View
+from traceviz.analyze.report import VIEWS, View
 from traceviz.analyze.report import report as count
 from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
@@ -86,19 +87,15 @@ def graph(
     if label is not None:
         drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
         check_labels(drawing["label"])
-    run = rounds.run(
-        options,
-        FORMATS,
-        Context if view == "tree" else Edge,
-        partial(count, group_by=group_by, view=view, critical=critical),
-    )
+    run = rounds.run(options, FORMATS, Context if view == "tree" else Edge)
 
-    def narrowed(report: Report) -> Product:
+    def narrowed(counted: Counted[ReportAlone]) -> Product:
+        report = counted.report
         document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
         marks = {"errors": report.errors(), "ui_url": report.asked.ui_url} if run.draws else {}
         return Product(document, _rows(document), drawing | marks)
 
-    run.each(narrowed)
+    run.each(partial(ReportAlone, partial(count, group_by=group_by, view=view, critical=critical)), narrowed)
 
 
 def _rows(document: GraphDocument) -> Sequence[Mapping[str, Any]]:

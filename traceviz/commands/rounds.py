@@ -18,8 +18,7 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-from traceviz.analyze.report import Count, Report
-from traceviz.analyze.report import report as count_all
+from traceviz.analyze.counting import Counted, Counts
 from traceviz.asking.oversight import Oversight
 from traceviz.commands.delivery import EXPRESSION_HELD, TABLES, Product, Run, say_notes, unwritable
 from traceviz.commands.streams import say, silence
@@ -42,14 +41,14 @@ _HOME, _CLEAR, _REST_OF_LINE, _BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 _STEERING = re.compile("\x1b\\[[0-9;]*m")
 
 
-def run(options: dict[str, Any], formats: Sequence[str], row_type: type, count: Count = count_all) -> Run:
+def run(options: dict[str, Any], formats: Sequence[str], row_type: type) -> Run:
     """One run of a command with the options of `watching`: a watch where `--watch` is given."""
     every, settle = options.pop("watch"), options.pop("settle")
     if every is not None:
-        return Rounds(options, formats, row_type, every, settle, count)
+        return Rounds(options, formats, row_type, every, settle)
     if settle is not None:
         raise UsageError("--settle is for --watch alone", "Without it the window is read once")
-    return Run(options, formats, row_type, count)
+    return Run(options, formats, row_type)
 
 
 class Rounds(Run):
@@ -59,15 +58,9 @@ class Rounds(Run):
     """
 
     def __init__(
-        self,
-        options: dict[str, Any],
-        formats: Sequence[str],
-        row_type: type,
-        every: str,
-        settle: str | None,
-        count: Count = count_all,
+        self, options: dict[str, Any], formats: Sequence[str], row_type: type, every: str, settle: str | None
     ) -> None:
-        super().__init__(options, formats, row_type, count)
+        super().__init__(options, formats, row_type)
         self._every = every
         self._interval_ns = parse_duration(every)
         if self._interval_ns < _SHORTEST_NS:
@@ -84,30 +77,29 @@ class Rounds(Run):
                 f"--watch writes {self._format} into a file only, which it writes anew every round",
                 f"Name one, -O FILE, or stream with -o {' or '.join(_STREAMS)}",
             )
-        settle_ns = DEFAULT_SETTLE_NS if settle is None else parse_duration(settle)
-        self._watch = Watch(self._opened, self.wanted, settle_ns, count)
+        self._settle_ns = DEFAULT_SETTLE_NS if settle is None else parse_duration(settle)
         self._rounds = 0
         self._said: set[str] = set()
         self._on_screen = self._format in TABLES and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
-    def each(self, made: Callable[[Report], Product]) -> None:
-        """Deliver what is made of the report, in every round."""
+    def each(self, fresh: Callable[[], Counts], made: Callable[[Counted[Counts]], Product]) -> None:
+        """Deliver what is made of the counts, in every round."""
+        watch = Watch(self._opened, self.wanted, fresh, self._settle_ns)
         with _warned_once():
             for _ in _beats(self._interval_ns / 1e9):
                 try:
-                    product = made(self._watch.round(time.time_ns()))
-                    self._show(product)
+                    product = made(watch.round(time.time_ns()))
+                    self._show(product, watch)
                 except TracevizError as trouble:
                     if not self._rounds:
                         raise
                     now_ns = time.time_ns()
-                    self._watch.fail(now_ns)
+                    watch.fail(now_ns)
                     said = " ".join(str(trouble).split())
                     say(f"{_clock(now_ns)} {said}; the next round asks for this time, too")
                 else:
                     self._rounds += 1
-                    if self.held(product.rows):
-                        self.end(EXPRESSION_HELD)
+                    self.end(EXPRESSION_HELD if self.held(product.rows) else 0)
                 # Connections are circles, and where nothing else is counted it takes hours until they are looked for.
                 gc.collect()
 
@@ -121,7 +113,7 @@ class Rounds(Run):
                 )
             yield traces
 
-    def _show(self, product: Product) -> None:
+    def _show(self, product: Product, watch: Watch[Any]) -> None:
         document = product.document
         notes = [] if self.quiet else self.notes_beside(document, **product.drawing)
         if self._file is not None:
@@ -134,15 +126,15 @@ class Rounds(Run):
         else:
             table = self.rendered(document)
             assert isinstance(table, str)
-            text = f"{self._head()}\n{table}" if self._arranged.headings else table
+            text = f"{self._head(watch)}\n{table}" if self._arranged.headings else table
             if self._on_screen:
                 _draw(text + notes_text(notes, shutil.get_terminal_size().columns), first=not self._rounds)
             else:
                 _put(f"\n{text}" if self._rounds and self._arranged.headings else text)
                 self._say_new(notes)
 
-    def _head(self) -> str:
-        return f"every {self._every}, {_clock(self._watch.shown_to_ns)}, settled up to {_clock(self._watch.settled_ns)}"
+    def _head(self, watch: Watch[Any]) -> str:
+        return f"every {self._every}, {_clock(watch.shown_to_ns)}, settled up to {_clock(watch.settled_ns)}"
 
     def _say_new(self, notes: Sequence[NoteDocument]) -> None:
         """Say the notes that the round before did not have: they would fill the screen every round."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
 
+from traceviz.analyze.counting import Counted
 from traceviz.analyze.flame import FlameCounts
 from traceviz.analyze.flame_document import flame_document
 from traceviz.analyze.report import Report, count_hops
 from traceviz.analyze.resolved import Resolved
-from traceviz.commands.comparing import Comparing, baseline
-from traceviz.commands.delivery import EXPRESSION_HELD, Run
+from traceviz.commands import rounds
+from traceviz.commands.comparing import Compared, Comparing, baseline
+from traceviz.commands.delivery import Product, Run
 from traceviz.connecting import Sectioned
 from traceviz.documents import SlowHop
 from traceviz.errors import UsageError
 from traceviz.hops import hops
-from traceviz.options import joining, judgement, output, planes, rows, selection
+from traceviz.options import joining, judgement, output, planes, rows, selection, watching
 from traceviz.reconstruct import Forest
 from traceviz.render import OF_CONTEXTS
 from traceviz.render.frames import BY, By
 from traceviz.slow.counts import SlowCounts
-from traceviz.slow.document import Baseline, slow_document
+from traceviz.slow.document import slow_document
 
 FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
 
@@ -35,6 +38,7 @@ FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
 @joining
 @rows
 @judgement
+@watching
 @click.option(
     "--by",
     type=click.Choice(BY),
@@ -59,17 +63,19 @@ def slow(by: By, theme: Literal["light", "dark"], dot_command: str | None, **opt
     traceviz slow -o folded | flamegraph.pl > flame.svg
     """
     comparing = Comparing(options)
-    run = Run(options, FORMATS, SlowHop)
+    run = rounds.run(options, FORMATS, SlowHop)
     if run.format in OF_CONTEXTS:
         if comparing.given:
             raise UsageError(f"{run.format} shows one set of traces, and no baseline", "Take a table or json for both")
-        _profile(run, by, theme=theme, dot_command=dot_command)
+        run.each(Profiled, partial(_profile, by=by, theme=theme, dot_command=dot_command))
         return
     _refuse_drawing(run)
-    found = comparing.read(run, SlowCounts)
-    before = None if found.baseline is None else Baseline(*found.baseline)
-    document = slow_document(found.report, found.counts, before)
-    run.deliver(document, document["slow_hops"])
+
+    def slow_hops(compared: Compared[SlowCounts]) -> Product:
+        document = slow_document(compared.report, compared.counts, compared.baseline)
+        return Product(document, document["slow_hops"])
+
+    comparing.each(run, SlowCounts, slow_hops)
 
 
 def _refuse_drawing(run: Run) -> None:
@@ -80,7 +86,7 @@ def _refuse_drawing(run: Run) -> None:
             raise UsageError(f"--{name} is about {', '.join(OF_CONTEXTS)}, and {run.format} was asked for")
 
 
-class _Profiled:
+class Profiled:
     """Where the time went, by place and by calling context."""
 
     def __init__(self) -> None:
@@ -94,10 +100,13 @@ class _Profiled:
         self.flame.count(found)
         return count_hops(found)
 
+    def merge(self, other: Profiled) -> Profiled:
+        """Add what was counted of other traces, and give these counts back."""
+        self.slow.merge(other.slow)
+        self.flame.merge(other.flame)
+        return self
 
-def _profile(run: Run, by: By, **drawing: Any) -> None:
-    counts = _Profiled()
-    report = run.read(run.targets, run.wanted, count=counts.count)
-    run.write(flame_document(Resolved(report), counts.flame), by=by, **drawing)
-    judged = slow_document(report, counts.slow)["slow_hops"]
-    run.end(EXPRESSION_HELD if run.held(judged) else 0)
+
+def _profile(counted: Counted[Profiled], **drawing: Any) -> Product:
+    document = flame_document(Resolved(counted.report), counted.counts.flame)
+    return Product(document, slow_document(counted.report, counted.counts.slow)["slow_hops"], drawing)

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from traceviz.commands.comparing import Comparing, baseline
-from traceviz.commands.delivery import Run
+from traceviz.commands import rounds
+from traceviz.commands.comparing import Compared, Comparing, baseline
+from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.documents import Cause
-from traceviz.options import judgement, output, planes, rows, selection
+from traceviz.options import judgement, output, planes, rows, selection, watching
 from traceviz.why.counts import WhyCounts
-from traceviz.why.document import Baseline, why_document
+from traceviz.why.document import why_document
 
 FORMATS = ("table", "wide", "json", "csv")
 
@@ -24,6 +25,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @planes
 @rows
 @judgement
+@watching
 def why(**options: Any) -> None:
     """Which workload to look at first: errors, slow hops and lost headers in one list.
 
@@ -35,8 +37,10 @@ def why(**options: Any) -> None:
     traceviz why --baseline healthy.json.gz broken.json.gz
     """
     comparing = Comparing(options)
-    run = Run(options, FORMATS, Cause)
-    found = comparing.read(run, WhyCounts)
-    before = None if found.baseline is None else Baseline(*found.baseline)
-    document = why_document(found.report, found.counts, before)
-    run.deliver(document, document["causes"])
+    run = rounds.run(options, FORMATS, Cause)
+
+    def causes(compared: Compared[WhyCounts]) -> Product:
+        document = why_document(compared.report, compared.counts, compared.baseline)
+        return Product(document, document["causes"])
+
+    comparing.each(run, WhyCounts, causes)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from traceviz import when
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
@@ -50,15 +49,7 @@ OPERATIONS_CUT = define(
 _OTHER_OPERATIONS = "(other operations)"
 
 
-class Baseline(NamedTuple):
-    """Other traces that a window is compared with; those of a version alone name it."""
-
-    report: Report
-    counts: SlowCounts
-    version: str | None = None
-
-
-def slow_document(report: Report, counts: SlowCounts, baseline: Baseline | None = None) -> SlowDocument:
+def slow_document(report: Report, counts: SlowCounts, baseline: Baseline[SlowCounts] | None = None) -> SlowDocument:
     """The document of `traceviz slow -o json`."""
     resolved = Resolved(report, [] if baseline is None else [baseline.report])
     names = resolved.names

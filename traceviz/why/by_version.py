@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple
 
 import numpy as np
 
+from traceviz.analyze.counting import Baseline, Counted, Counts
 from traceviz.analyze.kept import kept
 from traceviz.analyze.report import Report
 from traceviz.errors import NothingFound
-from traceviz.notes import define
+from traceviz.notes import Notes, define
 from traceviz.reconstruct import Forest, reconstruct
 from traceviz.sources.names import shown
 
@@ -45,19 +46,6 @@ COMBINATIONS_CUT = define(
 )
 
 
-class Countable(Protocol):
-    """What is counted beside a report."""
-
-    def count(self, forest: Forest) -> Report:
-        """Count a batch of whole traces, and give its Report."""
-
-    def merge(self, other: Self) -> Self:
-        """Add what was counted of other traces."""
-
-
-_Counts = TypeVar("_Counts", bound=Countable)
-
-
 class Member(NamedTuple):
     """A version of a workload."""
 
@@ -69,12 +57,12 @@ class Member(NamedTuple):
 Combination = frozenset[Member]
 
 
-class ByVersions(Generic[_Counts]):
-    """Reports and counts by the combination of versions that traces met."""
+class ByVersions(Generic[Counts]):
+    """What is counted, by the combination of versions that traces met. `merge` is associative and commutative."""
 
-    def __init__(self, fresh: Callable[[], _Counts]) -> None:
+    def __init__(self, fresh: Callable[[], Counts]) -> None:
         self._fresh = fresh
-        self._counted: dict[Combination, tuple[Report, _Counts]] = {}
+        self._counted: dict[Combination, Counted[Counts]] = {}
         self._left_out = 0
 
     def count(self, forest: Forest) -> Report:
@@ -82,16 +70,28 @@ class ByVersions(Generic[_Counts]):
         of_combination: dict[Combination, list[int]] = defaultdict(list)
         for trace, combination in enumerate(_combinations(forest)):
             of_combination[combination].append(trace)
-        for combination, traces in sorted(of_combination.items(), key=lambda item: sorted(item[0])):
-            counts = self._fresh()
-            report = counts.count(reconstruct(forest.spans.take(np.isin(forest.spans.trace, traces))))
-            self._add(combination, report, counts)
+        whole = Report()
+        whole.notes.merge(forest.spans.notes)
+        for combination, traces in of_combination.items():
+            counted = Counted(self._fresh())
+            counted.add(reconstruct(forest.spans.take(np.isin(forest.spans.trace, traces))))
+            whole.merge(counted.report)
+            self._of(combination).merge(counted)
         self._bound()
-        return self._fresh().count(forest)
+        return whole
 
-    def sides(self, version: str, like: Report) -> tuple[tuple[Report, _Counts], tuple[Report, _Counts]]:
-        """What met other versions, and what met this one. `like` says what was asked and noted. Raises NothingFound
-        where there are no traces of either."""
+    def merge(self, other: ByVersions[Counts]) -> ByVersions[Counts]:
+        """Add what was counted of other traces, and give these counts back."""
+        for combination, counted in other._counted.items():
+            self._of(combination).merge(counted)
+        self._left_out += other._left_out
+        self._bound()
+        return self
+
+    def sides(self, version: str, whole: Report) -> tuple[Counted[Counts], Baseline[Counts]]:
+        """What met other versions, and what met this one; all notes of the `whole` are with the former.
+
+        Raises NothingFound where there are no traces of either."""
         versions: dict[tuple[str, str], set[str]] = defaultdict(set)
         for combination in self._counted:
             for member in combination:
@@ -101,37 +101,32 @@ class ByVersions(Generic[_Counts]):
             known = sorted({member.version for combination in self._counted for member in combination})
             hint = f"Versions: {', '.join(map(shown, known[:12]))}" if known else "No span says its version"
             raise NothingFound(f"no workload has version {shown(version)} beside another one", hint)
-        now, before = (Report(), self._fresh()), (Report(), self._fresh())
+        now, before = Counted(self._fresh()), Counted(self._fresh())
         untouched = 0
-        for combination, (report, counts) in sorted(self._counted.items(), key=lambda item: sorted(item[0])):
+        for combination, counted in self._counted.items():
             met = {member.version for member in combination if (member.workload, member.namespace) in several}
             if not met:
-                untouched += report.traces
+                untouched += counted.report.traces
                 continue
-            side = before if met == {version} else now
-            side[0].merge(report)
-            side[1].merge(counts)
+            (before if met == {version} else now).merge(counted)
         for side, which in ((now, "other versions"), (before, f"version {shown(version)} alone")):
-            if not side[0].traces:
+            if not side.report.traces:
                 raise NothingFound(f"no trace went through {which}", "Ask for a longer time, with --since")
-            side[0].asked = like.asked
-        now[0].notes.add(WITHOUT_VERSION, untouched)
-        now[0].notes.add(COMBINATIONS_CUT, self._left_out)
-        return now, before
+            side.report.asked = whole.asked
+            side.report.notes = Notes()
+        now.report.notes.merge(whole.notes)
+        now.report.notes.add(WITHOUT_VERSION, untouched)
+        now.report.notes.add(COMBINATIONS_CUT, self._left_out)
+        return now, Baseline(before.report, before.counts, version)
 
-    def _add(self, combination: Combination, report: Report, counts: _Counts) -> None:
-        if combination in self._counted:
-            of_report, of_counts = self._counted[combination]
-            of_report.merge(report)
-            of_counts.merge(counts)
-        else:
-            self._counted[combination] = (report, counts)
+    def _of(self, combination: Combination) -> Counted[Counts]:
+        return self._counted.setdefault(combination, Counted(self._fresh()))
 
     def _bound(self) -> None:
         names = {repr(sorted(combination)): combination for combination in self._counted}
         if len(names) > MOST_COMBINATIONS:
             for name in names.keys() - kept(names, MOST_COMBINATIONS):
-                self._left_out += self._counted.pop(names[name])[0].traces
+                self._left_out += self._counted.pop(names[name]).report.traces
 
 
 def _combinations(forest: Forest) -> list[Combination]:

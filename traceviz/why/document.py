@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from traceviz.analyze.blame import failing_hops, row_key
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import percent
 from traceviz.documents import Cause, FailingHop, SlowDocument, WhyDocument
 from traceviz.slow import reasons
 from traceviz.slow.counts import added_up
-from traceviz.slow.document import Baseline as SlowBaseline
 from traceviz.slow.document import slow_document
 from traceviz.slow.moved import NOTICED
 from traceviz.why.counts import WhyCounts
@@ -40,19 +39,11 @@ _HEADERS = "headers-not-forwarded"
 _NOT_BEHAVIOUR = {reasons.DELAY_INJECTED, reasons.WAITS_FOR_TIMEOUT, reasons.PROXY, reasons.MORE_CALLS}
 
 
-class Baseline(NamedTuple):
-    """Other traces that a window is compared with; those of a version alone name it."""
-
-    report: Report
-    counts: WhyCounts
-    version: str | None = None
-
-
-def why_document(report: Report, counts: WhyCounts, baseline: Baseline | None = None) -> WhyDocument:
+def why_document(report: Report, counts: WhyCounts, baseline: Baseline[WhyCounts] | None = None) -> WhyDocument:
     """The document of `traceviz why -o json`."""
     resolved = Resolved(report, [] if baseline is None else [baseline.report])
     before = None if baseline is None else Resolved(baseline.report, [report])
-    against = None if baseline is None else SlowBaseline(baseline.report, baseline.counts.slow, baseline.version)
+    against = None if baseline is None else Baseline(baseline.report, baseline.counts.slow, baseline.version)
     slow = slow_document(report, counts.slow, against)
     errors = list(_of_errors(resolved, before))
     evidence = [*errors, *_of_slow_hops(slow), *_of_headers(resolved, counts)]
@@ -130,7 +121,9 @@ def _of_headers(resolved: Resolved, counts: WhyCounts) -> Iterator[Evidence]:
             yield Evidence(found.service, "headers", _HEADERS, HEADERS * share, text, None, found.examples)
 
 
-def _of_behaviour(resolved: Resolved, counts: WhyCounts, baseline: Baseline, errors: list[Evidence]) -> list[Evidence]:
+def _of_behaviour(
+    resolved: Resolved, counts: WhyCounts, baseline: Baseline[WhyCounts], errors: list[Evidence]
+) -> list[Evidence]:
     requests = added_up(baseline.counts.slow.requests.values())
     least_ns = NOTICED * requests.percentiles_ns((0.5,))[0] if requests.count else 0.0
     names = resolved.names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from traceviz.analyze.blame import failing_hops, ranked, row_key
+from traceviz.analyze.counting import Baseline
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.analyze.sentences import percent
@@ -16,24 +17,22 @@ from traceviz.why.evidence import ERROR, GONE, STOPPED, Evidence, compare, named
 LEAST_STOPPED = 0.1
 
 
-def errors_against(
-    report: Report,
-    behaviour: BehaviourCounts,
-    before: Report,
-    behaviour_before: BehaviourCounts,
-    version: str | None = None,
-) -> ErrorsDocument:
+def errors_against(report: Report, behaviour: BehaviourCounts, baseline: Baseline[BehaviourCounts]) -> ErrorsDocument:
     """The document of `traceviz errors -o json` with a baseline."""
-    resolved, earlier = Resolved(report, [before]), Resolved(before, [report])
+    resolved, earlier = Resolved(report, [baseline.report]), Resolved(baseline.report, [report])
     rows, rows_before = failing_hops(resolved), {row_key(row): row for row in failing_hops(earlier)}
     for row in rows:
         _say_before(row, rows_before.get(row_key(row)), calls_like(earlier, row))
     known = [Evidence(row["blame"], "error", row["reason"], ERROR, "") for row in rows if row["blame"] is not None]
     names = resolved.names
-    evidence = compare(named(behaviour, names), named(behaviour_before, names), 0.0, known)
+    evidence = compare(named(behaviour, names), named(baseline.counts, names), 0.0, known)
     stopped = [one for one in evidence if one.reason == STOPPED and one.strength >= GONE * LEAST_STOPPED]
     rows += [_stopped(resolved, one) for one in stopped]
-    return {**resolved.head("errors"), "baseline": baseline_of(before, version), "failing_hops": ranked(rows)}
+    return {
+        **resolved.head("errors"),
+        "baseline": baseline_of(baseline.report, baseline.version),
+        "failing_hops": ranked(rows),
+    }
 
 
 def calls_like(resolved: Resolved, row: FailingHop) -> int:
