@@ -99,9 +99,7 @@ def _graph_attributes(picture: Picture) -> dict[str, object]:
         "nodesep": 0.3 if across else 0.4,
         "ranksep": 0.35 if across else 0.45,
         "splines": "true" if many <= EDGES_AS_CURVES else "polyline" if many <= EDGES_WITH_BENDS else "line",
-        # Of a large graph the steps towards fewer crossings and shorter lines are limited, most of which change nothing.
         "mclimit": 1 if many <= EDGES_AS_CURVES else 0.2,
-        **({} if many <= EDGES_AS_CURVES else {"nslimit": 1}),
         "forcelabels": "false",
     }
 

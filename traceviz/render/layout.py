@@ -16,7 +16,8 @@ from traceviz.render.svg import finished
 
 Format = Literal["svg", "png", "json", "pdf"]
 
-TIMEOUT_S = 20.0
+#: A layout of 500 services and a thousand calls takes 6 to 15 s of a processor, and one that is shared more.
+TIMEOUT_S = 60.0
 #: Names the system's `dot`; goes before the bundled engine.
 ENVIRONMENT = "TRACEVIZ_DOT"
 BUNDLED = "graphviz-pure"
