@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 REAL := $(VENV)/real-installed
 FUZZ := $(VENV)/fuzz-installed
-# How long `make fuzz` looks for bugs, all targets together, and where it keeps what it learned.
+# How long `make fuzz` looks for bugs, all targets together, with which random numbers (0: others every time), and
+# where it keeps what it learned.
 FUZZ_SECONDS ?= 210
+FUZZ_SEED ?= 0
 FUZZ_FOLDER ?= .fuzz
 FUZZ_TARGETS := split jaeger otlp zipkin bulk stream lines forest
 PACKAGES := tests/mermaid/node_modules/installed
@@ -28,7 +30,7 @@ fuzz: $(FUZZ)
 	$(BIN)/pytest tests/fuzz -m fuzz -p no:cacheprovider -n 2
 	@for target in $(FUZZ_TARGETS); do echo "fuzzing $$target"; \
 		$(BIN)/python -m tests.fuzz $(FUZZ_FOLDER) $$target -verbosity=0 \
-			-max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) )) || exit 1; done
+			-seed=$(FUZZ_SEED) -max_total_time=$$(( $(FUZZ_SECONDS) / $(words $(FUZZ_TARGETS)) )) || exit 1; done
 
 mesh: $(REAL)
 	@$(BIN)/python -m tests.real
