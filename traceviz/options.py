@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from traceviz.analyze.groups import GROUP_BY
 from traceviz.connecting import connection
 from traceviz.verbosity import quiet
 from traceviz.wanted import DEFAULT_COMPLETE, DEFAULT_LIMIT
@@ -142,6 +143,40 @@ def watching(command: _Command) -> _Command:
                 metavar="DURATION",
                 help="With --watch: so long after its beginning a trace is asked for again, for spans that come late. "
                 "[default: 30s]",
+            ),
+        ),
+    )
+
+
+def grouping(command: _Command) -> _Command:
+    """What is one node."""
+    return click.option(
+        "--group-by", type=click.Choice(GROUP_BY), default="service", show_default=True, help="What tells nodes apart."
+    )(command)
+
+
+def near(command: _Command) -> _Command:
+    """Which part of a graph is shown."""
+    return with_options(
+        command,
+        (
+            click.option("--focus", metavar="NODE", help="Only what is near this node."),
+            click.option(
+                "--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges."
+            ),
+            click.option("--hide", metavar="NODE", multiple=True, help="Leave a node out, with its edges. Repeatable."),
+        ),
+    )
+
+
+def drawing(command: _Command) -> _Command:
+    """How pictures look, and what draws them."""
+    return with_options(
+        command,
+        (
+            click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True),
+            click.option(
+                "--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with."
             ),
         ),
     )

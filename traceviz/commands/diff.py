@@ -15,7 +15,7 @@ from traceviz.analyze.by_version import diff_versions
 from traceviz.analyze.counting import ReportAlone
 from traceviz.analyze.diff import diff as compared
 from traceviz.analyze.diff import differs
-from traceviz.analyze.groups import GROUP_BY, GroupBy
+from traceviz.analyze.groups import GroupBy
 from traceviz.analyze.narrow_diff import narrow_diff
 from traceviz.analyze.report import report
 from traceviz.between import read_between
@@ -23,7 +23,7 @@ from traceviz.commands.delivery import Run
 from traceviz.connecting import Sectioned
 from traceviz.documents import DiffDocument, DiffEdge
 from traceviz.errors import NothingFound, UsageError
-from traceviz.options import joining, judgement, output, planes, rows, selection
+from traceviz.options import drawing, grouping, joining, judgement, near, output, planes, rows, selection
 from traceviz.sources.files import STDIN
 from traceviz.target import jaeger_meant
 from traceviz.wanted import Wanted
@@ -47,14 +47,9 @@ _WAYS = (
 @joining
 @rows
 @judgement
-@click.option(
-    "--group-by", type=click.Choice(GROUP_BY), default="service", show_default=True, help="What tells nodes apart."
-)
-@click.option("--focus", metavar="NODE", help="Only what is near this node.")
-@click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
-@click.option("--hide", metavar="NODE", multiple=True, help="Leave a node out, with its edges. Repeatable.")
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+@grouping
+@near
+@drawing
 def diff(
     before: str | None,
     after: str | None,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from traceviz.analyze.counting import Counted, ReportAlone
-from traceviz.analyze.groups import GROUP_BY, GroupBy
+from traceviz.analyze.groups import GroupBy
 from traceviz.analyze.narrow import narrow
 from traceviz.analyze.report import VIEWS, View
 from traceviz.analyze.report import report as count
@@ -17,7 +17,7 @@ from traceviz.commands import rounds
 from traceviz.commands.delivery import Product
 from traceviz.connecting import Sectioned
 from traceviz.documents import Context, Edge, GraphDocument
-from traceviz.options import joining, judgement, output, planes, rows, selection, watching
+from traceviz.options import drawing, grouping, joining, judgement, near, output, planes, rows, selection, watching
 from traceviz.render.labels import check as check_labels
 from traceviz.render.palette import COLOUR_BY, ColourBy
 
@@ -39,13 +39,9 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid"
     show_default=True,
     help="tree: every service in each context that it is called in, from the entry.",
 )
-@click.option(
-    "--group-by", type=click.Choice(GROUP_BY), default="service", show_default=True, help="What tells nodes apart."
-)
+@grouping
 @click.option("--min-calls", type=click.IntRange(min=0), default=0, help="Leave out edges with fewer calls.")
-@click.option("--focus", metavar="NODE", help="Only what is near this node.")
-@click.option("--depth", type=click.IntRange(min=0), default=1, show_default=True, help="How near, in edges.")
-@click.option("--hide", metavar="NODE", multiple=True, help="Leave a node out, with its edges. Repeatable.")
+@near
 @click.option("--label", metavar="FIELD,...", help="What stands on the edges of a picture.")
 @click.option(
     "--color-by",
@@ -54,8 +50,7 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid"
     show_default=True,
     help="critical: colours and widths of a picture are shares of the time that users waited.",
 )
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+@drawing
 def graph(
     view: View,
     group_by: GroupBy,
@@ -80,20 +75,20 @@ def graph(
     traceviz graph --color-by critical -O waiting.svg
     traceviz graph --columns +critical_share --sort -critical_share
     """
-    drawing: dict[str, Any] = {"theme": theme, "dot_command": dot_command, "colour_by": color_by}
+    shown: dict[str, Any] = {"theme": theme, "dot_command": dot_command, "colour_by": color_by}
     asked = (label, *(options.get(name) for name in ("columns", "sort", "fail_on")))
     # It takes time to count, and so it is only where somebody asks for it.
     critical = color_by == "critical" or any("critical_" in (text if isinstance(text, str) else "") for text in asked)
     if label is not None:
-        drawing["label"] = [name.strip() for name in label.split(",") if name.strip()]
-        check_labels(drawing["label"])
+        shown["label"] = [name.strip() for name in label.split(",") if name.strip()]
+        check_labels(shown["label"])
     run = rounds.run(options, FORMATS, Context if view == "tree" else Edge)
 
     def narrowed(counted: Counted[ReportAlone]) -> Product:
         report = counted.report
         document = narrow(report.graph(), hide=hide, focus=focus, depth=depth, min_calls=min_calls)
         marks = {"errors": report.errors(), "ui_url": report.asked.ui_url} if run.draws else {}
-        return Product(document, _rows(document), drawing | marks)
+        return Product(document, _rows(document), shown | marks)
 
     run.each(partial(ReportAlone, partial(count, group_by=group_by, view=view, critical=critical)), narrowed)
 

@@ -20,7 +20,7 @@ from traceviz.connecting import Sectioned
 from traceviz.documents import SlowHop
 from traceviz.errors import UsageError
 from traceviz.hops import hops
-from traceviz.options import joining, judgement, output, planes, rows, selection, watching
+from traceviz.options import drawing, joining, judgement, output, planes, rows, selection, watching
 from traceviz.reconstruct import Forest
 from traceviz.render import OF_CONTEXTS
 from traceviz.render.frames import BY, By
@@ -46,8 +46,7 @@ FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
     show_default=True,
     help="Of folded, svg, png and pdf: time that users waited, time at work, or failures that started there.",
 )
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+@drawing
 def slow(by: By, theme: Literal["light", "dark"], dot_command: str | None, **options: Any) -> None:
     """Where the time goes that users wait: whose it is, how much, since when, why.
 

@@ -15,7 +15,7 @@ from traceviz.commands.waiting import overseen
 from traceviz.connecting import Sectioned
 from traceviz.errors import UsageError
 from traceviz.one_trace import Choice, chosen_trace, named_trace
-from traceviz.options import joining, output, planes, selection
+from traceviz.options import drawing, joining, output, planes, selection
 from traceviz.sources.files import STDIN
 from traceviz.sources.names import shown
 from traceviz.trace_name import TraceName, read_trace_name
@@ -39,8 +39,7 @@ _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORE
 @click.option("--failing", is_flag=True, help="The newest trace that failed for its user, else one with a failed call.")
 @click.option("--slowest", is_flag=True, help="The trace that took longest.")
 @click.option("--spans", is_flag=True, help="Every span, instead of one line or box for each call.")
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
-@click.option("--dot", "dot_command", envvar="TRACEVIZ_DOT", show_envvar=True, help="A system's dot to draw with.")
+@drawing
 def tree(
     trace: str | None,
     failing: bool,
