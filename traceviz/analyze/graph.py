@@ -11,7 +11,7 @@ from traceviz.analyze.context_rows import ContextRow, context_rows
 from traceviz.analyze.edges import EdgeCounts
 from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import EdgeName, Resolved
-from traceviz.documents import Context, Edge, GraphDocument, Node
+from traceviz.documents import Answers, Calls, Context, Edge, GraphDocument, Node
 from traceviz.parties import Party
 
 
@@ -120,12 +120,34 @@ def _reported(party: Party) -> str:
 
 
 def _edge(resolved: Resolved, name: EdgeName, counts: EdgeCounts, failing: bool) -> Edge:
-    reports = name.callee in resolved.reporting
-    seconds = _seconds(resolved.report)
     return {
         "caller": name.caller,
         "callee": name.callee,
-        "kind": "async" if name.asynchronous else "sync",
+        **_calls(resolved, name.callee, name.asynchronous, counts),
+        **_answers(counts, failing),  # type: ignore[typeddict-item]  # it lacks nothing that is required
+    }
+
+
+def _context(resolved: Resolved, row: ContextRow) -> Context:
+    """The counts of an edge, in their place in the tree."""
+    return {
+        "parent": row.parent,
+        "depth": row.depth,
+        "node": row.node,
+        "start": row.start,
+        "caller": row.caller,
+        **_calls(resolved, row.node, row.asynchronous, row.counts.calls),
+        "self_ms": row.counts.own_time.document(),
+        "self_share": row.self_share,
+        **_answers(row.counts.calls, row.failing),
+    }
+
+
+def _calls(resolved: Resolved, callee: str | None, asynchronous: bool, counts: EdgeCounts) -> Calls:
+    reports = callee in resolved.reporting
+    seconds = _seconds(resolved.report)
+    return {
+        "kind": "async" if asynchronous else "sync",
         "seen_from": _seen_from(counts),
         "calls": counts.calls,
         "errors": counts.errors,
@@ -137,43 +159,16 @@ def _edge(resolved: Resolved, name: EdgeName, counts: EdgeCounts, failing: bool)
         "client_ms": counts.client.document(),
         "server_ms": counts.server.document(),
         "gap_ms": counts.gap.document(),
+    }
+
+
+def _answers(counts: EdgeCounts, failing: bool) -> Answers:
+    return {
         "statuses": dict(sorted(counts.statuses.items())),
         "flags": dict(sorted(counts.flags.items())),
         "protocol": min(counts.protocols, key=lambda text: (-counts.protocols[text], text), default=None),
         "failing_hop": failing,
         "examples": {"error": counts.failed_examples, "slowest": [trace_id for _, trace_id in counts.slowest]},
-    }
-
-
-def _context(resolved: Resolved, row: ContextRow) -> Context:
-    """The counts of an edge, in their place in the tree."""
-    name = EdgeName(row.caller or "", row.node or "", row.asynchronous)
-    edge = _edge(resolved, name, row.counts.calls, row.failing)
-    return {
-        "parent": row.parent,
-        "depth": row.depth,
-        "node": row.node,
-        "start": row.start,
-        "caller": row.caller,
-        "kind": edge["kind"],
-        "seen_from": edge["seen_from"],
-        "calls": edge["calls"],
-        "errors": edge["errors"],
-        "error_rate": edge["error_rate"],
-        "calls_per_s": edge["calls_per_s"],
-        "attempts": edge["attempts"],
-        "failed_attempts": edge["failed_attempts"],
-        "unanswered": edge["unanswered"],
-        "client_ms": edge["client_ms"],
-        "server_ms": edge["server_ms"],
-        "gap_ms": edge["gap_ms"],
-        "self_ms": row.counts.own_time.document(),
-        "self_share": row.self_share,
-        "statuses": edge["statuses"],
-        "flags": edge["flags"],
-        "protocol": edge["protocol"],
-        "failing_hop": edge["failing_hop"],
-        "examples": edge["examples"],
     }
 
 
