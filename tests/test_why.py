@@ -123,6 +123,20 @@ def test_a_failure_that_only_the_callee_marks_is_evidence() -> None:
     assert "failed by itself in 100 % of 20 calls, before in 0 % of 20" in cause["text"]
 
 
+@pytest.mark.parametrize(("flag", "service"), [("NR", "app"), ("DF", "app"), ("UH", "db"), ("FI", "db")])
+def test_who_was_not_reached_did_not_fail_by_itself(flag: str, service: str) -> None:
+    """app calls db, which it does not get to, and does without."""
+
+    def refused(number: int) -> list[Row]:
+        rows = [gateway("g", "app", ms=200), inbound("i", "g", "app", ms=200)]
+        call = outbound("o", "i", "app", "db", start=5, ms=1, status=503, flags=flag, error=True)
+        return in_trace(f"r{number}", *rows, call)
+
+    causes = why([row for n in range(20) for row in refused(n)], requests(20))
+    assert causes[0]["service"] == service
+    assert not [text for cause in causes for text in cause["evidence"] if "by itself" in text]
+
+
 def test_who_no_longer_calls_whom_it_called_is_named() -> None:
     cause = why(requests(20, calls=()), requests(20))[0]
     assert (cause["service"], cause["kind"], cause["reason"]) == ("db", "error", "stopped-calling")

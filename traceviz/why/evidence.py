@@ -111,6 +111,8 @@ def named(counts: BehaviourCounts, names: NodeNames) -> Behaviour:
 
     result = Behaviour()
     for work, visits in sorted(counts.visits.items(), key=lambda item: repr(item[0])):
+        if work.workload.kind != "workload" and names.workload(work.workload) in names.reporting:
+            continue  # Calls of which no half arrived are no visits: failing hops tell them, and why.
         doing = result.doings.setdefault(Asked(names[work.workload], work.operation), Doing())
         doing.visits.merge(visits)
         for mine, theirs in ((doing.deeds, visits.deeds), (doing.deeds_well, visits.deeds_well)):
