@@ -123,6 +123,19 @@ def test_a_failure_that_only_the_callee_marks_is_evidence() -> None:
     assert "failed by itself in 100 % of 20 calls, before in 0 % of 20" in cause["text"]
 
 
+def test_a_failure_that_a_hop_tells_with_its_flags_is_told_so() -> None:
+    """db's proxy does not reach db, and app does without it."""
+    now = []
+    for n in range(20):
+        call = outbound("o", "i", "app", "db", start=5, ms=9, status=503, error=True)
+        half = inbound("d", "o", "db", start=5, ms=8, status=503, flags="UF", error=True)
+        now += in_trace(f"r{n}", gateway("g", "app", ms=200), inbound("i", "g", "app", ms=200), call, half)
+    cause = why(now, requests(20))[0]
+    assert (cause["service"], cause["reason"]) == ("db", "connection-failed")
+    assert "Look at whether db runs" in cause["text"]
+    assert any("failed by itself in 100 % of 20 calls" in text for text in cause["evidence"])
+
+
 @pytest.mark.parametrize(("flag", "service"), [("NR", "app"), ("DF", "app"), ("UH", "db"), ("FI", "db")])
 def test_who_was_not_reached_did_not_fail_by_itself(flag: str, service: str) -> None:
     """app calls db, which it does not get to, and does without."""

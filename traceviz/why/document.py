@@ -20,7 +20,7 @@ from traceviz.slow.counts import added_up
 from traceviz.slow.document import slow_document
 from traceviz.slow.moved import NOTICED
 from traceviz.why.counts import WhyCounts
-from traceviz.why.evidence import ERROR, Evidence, compare, more_often, named
+from traceviz.why.evidence import BESIDE, ERROR, Evidence, compare, more_often, named
 from traceviz.why.failures import calls_like
 
 #: What a fault weighs that nobody felt, where all calls fail: as much as all calls being twice as slow.
@@ -30,9 +30,6 @@ ABSORBED = 1.0
 ALL_TIME = 3.0
 #: What lost headers weigh: they make the picture wrong, and no user wait.
 HEADERS = 1.0
-
-#: What is told beside stronger evidence, and weighs nothing.
-_BESIDE = 1e-9
 
 _HEADERS = "headers-not-forwarded"
 #: Slow places that nobody's behaviour shows: a rule of the mesh, a deadline, a proxy, or the number of calls.
@@ -73,10 +70,11 @@ def _of_errors(resolved: Resolved, before: Resolved | None) -> Iterator[Evidence
             row["blame"],
             "error",
             row["reason"],
-            max(strength, _BESIDE),
+            max(strength, BESIDE),
             row["text"],
             row["caller"],
             tuple(row["examples"]),
+            callee=row["callee"],
         )
 
 
@@ -101,7 +99,7 @@ def _of_slow_hops(slow: SlowDocument) -> Iterator[Evidence]:
         elif row["reason"] in _NOT_BEHAVIOUR:
             strength = ERROR * moved
         else:
-            strength = _BESIDE if moved >= NOTICED else 0.0
+            strength = BESIDE if moved >= NOTICED else 0.0
         if strength:
             yield Evidence(
                 row["blame"], "latency", row["reason"], strength, row["text"], row["caller"], tuple(row["examples"])

@@ -23,6 +23,8 @@ from traceviz.why.behaviour import BehaviourCounts, Deed, Timed, Visits
 
 #: What an error weighs, and no longer doing what was always done, in doublings of the time that a call takes.
 ERROR, GONE = 5.0, 4.0
+#: What is told beside stronger evidence, and weighs nothing.
+BESIDE = 1e-9
 
 STOPPED = define(
     "stopped-calling",
@@ -47,7 +49,7 @@ Kind = Literal["error", "latency", "headers"]
 class Evidence(NamedTuple):
     """What speaks against a workload: how strongly, why (a code that `explain` knows), in words, and in which traces.
     `caller` is whose calls show it, None where all of them do; `calls` are those that are different than before, where
-    that is counted."""
+    that is counted. Of a failing hop `callee` is who was called."""
 
     node: str
     kind: Kind
@@ -57,6 +59,7 @@ class Evidence(NamedTuple):
     caller: str | None = None
     examples: tuple[str, ...] = ()
     calls: int = 0
+    callee: str | None = None
 
 
 class Asked(NamedTuple):
@@ -130,7 +133,9 @@ def compare(now: Behaviour, before: Behaviour, least_ns: float, known: Iterable[
     """The evidence of everybody's behaviour; `known` is what speaks against somebody already.
 
     What is explained by somebody else is taken off: a workload that fails, or stops calling, beneath which somebody
-    fails or is slow; and one that does something else because it is called differently."""
+    fails or is slow; and one that does something else because it is called differently. Failures that are known are
+    told as the failing hop tells them, with flags and statuses."""
+    known = list(known)
     found = [*_slower_at_work(now, before, least_ns), *_slower_ways(now, before, least_ns), *_marked(now, before)]
     gone = _stopped(now, before)
     troubled, stopped = _strongest([*found, *known]), _strongest(gone)
@@ -149,8 +154,18 @@ def compare(now: Behaviour, before: Behaviour, least_ns: float, known: Iterable[
         elif one.kind == "error":
             explained = max((marks[other] for other in beneath[one.node]), default=0.0)
         if one.strength > explained:
-            result.append(one._replace(strength=one.strength - explained))
+            one = one._replace(strength=one.strength - explained)
+            told = _as_known(one, known)
+            result += [one] if told is None else [told, one._replace(strength=BESIDE)]
     return result
+
+
+def _as_known(one: Evidence, known: Iterable[Evidence]) -> Evidence | None:
+    """The failing hop that tells the same failures of a workload as marks of its own, None where there is none."""
+    if one.reason != "application-error":
+        return None
+    same = [other for other in known if other.node == other.callee == one.node]
+    return max(same, key=lambda other: (other.strength, other.text))._replace(strength=one.strength) if same else None
 
 
 def _beneath(called: Mapping[str, set[str]]) -> dict[str, set[str]]:
