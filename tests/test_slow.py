@@ -376,6 +376,14 @@ def test_where_users_wait_no_longer_nothing_explains_that_they_do() -> None:
     assert "requests take no longer than in the baseline" in str(render(document, "table"))
 
 
+def test_what_became_slower_goes_first_also_where_something_else_became_faster() -> None:
+    """db takes 40 ms less, the way to it 30 ms more: users wait no longer, and the way is what to look at."""
+    document = slow(requests(20, ms=60, gap=31), requests(20, ms=100, gap=1))
+    assert {row["explains"] for row in document["slow_hops"]} == {None}
+    assert (first(document)["callee"], first(document)["reason"]) == ("db", "network")
+    assert first(document)["share"] < 0.5
+
+
 def test_the_first_places_are_listed_however_small_their_part_is() -> None:
     rows = [span("r", service="web", kind="server", ms=400)]
     for n in range(200):

@@ -52,8 +52,11 @@ class Ranking(NamedTuple):
     def _weight(self, row: Row, of_all: float | None) -> float:
         """With a baseline what changed goes first. The window's own fast requests only tell what varies, and what is
         always slow is slow in them as well: there the share counts, up to twice as much where it varies."""
-        explained = (_explains(row, of_all) or 0.0) * (row.moved.certain if row.moved else 0.0)
-        return self._share(row) * (1 + explained) if self._own else explained
+        certain = row.moved.certain if row.moved else 0.0
+        if self._own:
+            return self._share(row) * (1 + (_explains(row, of_all) or 0.0) * certain)
+        # In the order of what they explain, also where something else became faster by as much.
+        return max(row.moved.added_ns, 0.0) * certain if row.moved else 0.0
 
     def _document(self, key: RowKey, row: Row, of_all: float | None, ends: Mapping[Way, str]) -> SlowHop:
         callers = dict(sorted(row.callers.items(), key=lambda item: (-item[1], item[0])))
