@@ -345,6 +345,55 @@ def test_more_calls_than_before_are_the_callers_doing() -> None:
     assert "8.0 calls a request, 2.0 before" in row["text"]
 
 
+def test_more_calls_beneath_are_the_doing_of_whoever_makes_more_of_them() -> None:
+    """shop asks app eight times instead of twice; app asks db once, as ever, and db has most of the time."""
+
+    def through(number: int, calls: int) -> list[Row]:
+        rows = [gateway("g", "shop", ms=400), inbound("i", "g", "shop", ms=400)]
+        for n in range(calls):
+            begin = 1 + 40 * n
+            rows.append(outbound(f"o{n}", "i", "shop", "app", start=begin, ms=39))
+            rows.append(inbound(f"a{n}", f"o{n}", "app", start=begin, ms=39))
+            rows.append(outbound(f"p{n}", f"a{n}", "app", "db", start=begin + 2, ms=35))
+            rows.append(inbound(f"d{n}", f"p{n}", "db", start=begin + 2, ms=35))
+        return in_trace(f"r{number}", *rows)
+
+    now = [row for n in range(10) for row in through(n, 8)]
+    document = slow(now, [row for n in range(10) for row in through(n, 2)])
+    more = [row for row in document["slow_hops"] if row["reason"] == "more-calls"]
+    assert {row["callee"]: row["blame"] for row in more} == {"db": "shop", "app": "shop"}
+    assert first(document)["callee"] == "db"
+    assert "why shop makes so many calls" in first(document)["text"]
+
+
+def test_who_is_waited_for_since_what_it_calls_is_slow_makes_no_more_calls() -> None:
+    """app calls cart and ads at the same time: ads took 20 ms, cart 15. Now what cart calls takes 30 ms more, so that
+    cart is on the critical path, which it never was; ads was waited for in one request of ten less long."""
+
+    def through(number: int, stock: float, ads: float) -> list[Row]:
+        cart = stock + 10
+        whole = 4 + max(cart, ads)
+        return in_trace(
+            f"r{number}",
+            gateway("g", "app", ms=whole),
+            inbound("i", "g", "app", ms=whole),
+            outbound("o", "i", "app", "cart", start=2, ms=cart),
+            inbound("c", "o", "cart", start=2, ms=cart),
+            outbound("p", "c", "cart", "stock", start=10, ms=stock),
+            inbound("s", "p", "stock", start=10, ms=stock),
+            outbound("q", "i", "app", "ads", start=2, ms=ads),
+            inbound("a", "q", "ads", start=2, ms=ads),
+        )
+
+    before = [row for n in range(20) for row in through(n, 5, 12 if n < 2 else 20)]
+    document = slow([row for n in range(20) for row in through(n, 35, 20)], before)
+    row = first(document)
+    assert (row["callee"], row["reason"], row["slower_share"]) == ("stock", "slow", pytest.approx(0.905, abs=0.01))
+    assert "more-calls" not in {row["reason"] for row in document["slow_hops"]}
+    cart = next(row for row in document["slow_hops"] if row["callee"] == "cart")
+    assert cart["slower_share"] == 0
+
+
 def test_calls_that_are_as_many_and_longer_are_slow() -> None:
     assert first(slow(requests(10, calls=2, ms=40), requests(10, calls=2, ms=10)))["reason"] == "slow"
 

@@ -9,6 +9,7 @@ from traceviz.analyze.report import Report
 from traceviz.analyze.resolved import Resolved
 from traceviz.documents import BaselineDocument, PathShare, SlowDocument
 from traceviz.notes import define
+from traceviz.slow.all_calls import AllCalls
 from traceviz.slow.counts import OTHERS, SlowCounts, added_up
 from traceviz.slow.ranking import Ranking
 from traceviz.slow.rows import compare_with_baseline, compare_within, read_rows
@@ -56,7 +57,8 @@ def slow_document(report: Report, counts: SlowCounts, baseline: Baseline[SlowCou
     rows = read_rows(counts, names)
     compared = None
     if baseline is not None:
-        compared = compare_with_baseline(rows, counts, baseline.counts, names)
+        calls = AllCalls(resolved, Resolved(baseline.report, [report]))
+        compared = compare_with_baseline(rows, counts, baseline.counts, names, calls)
         resolved.notes.add(NOTHING_TO_COMPARE, len(compared.missing), [_shown(*entry) for entry in compared.missing])
     if compared is None or all(row.moved is None for row in rows.values()):
         baseline, compared = None, compare_within(rows, counts, names)

@@ -22,7 +22,8 @@ class Moved:
     """How a place moved against the reference. `added_ns` is what users of the entries that both sides have waited
     longer there (negative: shorter); `slower` is how far single calls became slower, None where they did not; `calls`
     and `calls_before` are those of one request, `before` the times of the reference; `more_calls` says that most of
-    what was added comes from there being more of them."""
+    what was added comes from there being more of them, `new` is the share of calls that there were not, and
+    `whose_doing` that is, None where it is not known."""
 
     added_ns: float
     slower: Slower | None
@@ -30,12 +31,13 @@ class Moved:
     calls_before: float
     before: Sketch
     more_calls: bool
+    new: float
+    whose_doing: str | None = None
 
     @property
     def certain(self) -> float:
         """The share of calls that is slower beyond chance, or is new."""
-        new = 1 - self.calls_before / self.calls if self.calls > LEAST_RATIO * self.calls_before else 0.0
-        return max(self.slower.share if self.slower else 0.0, new)
+        return max(self.slower.share if self.slower else 0.0, self.new)
 
 
 class Comparison:
@@ -51,7 +53,8 @@ class Comparison:
         #: How long users waited for these entries now.
         self.waited_ns = sum(requests.durations[entry].total_ns for entry in entries)
         usual = added_up(reference.durations[entry] for entry in entries)
-        self._least_ns = NOTICED * usual.percentiles_ns((0.5,))[0] if usual.count else 0.0
+        #: Less than this on top of a call is not noticed.
+        self.least_ns = NOTICED * usual.percentiles_ns((0.5,))[0] if usual.count else 0.0
 
     def moved(self, now: Times, before: Times) -> Moved | None:
         """How one place moved; None where the reference has no request like those that are there now."""
@@ -67,6 +70,7 @@ class Comparison:
             typical = theirs.total_ns / theirs.count if theirs.count else mine.total_ns / max(mine.count, 1)
             of_calls += (mine.count - theirs.count * ratio) * typical
         earlier = added_up(before[entry] for entry in entries if entry in before)
-        found = slower(earlier, added_up(now[entry] for entry in entries if entry in now), self._least_ns)
-        more = calls_before > 0 and calls >= LEAST_RATIO * calls_before and of_calls > added / 2 > 0
-        return Moved(added, found, calls / self._asked, calls_before / self._asked, earlier, more)
+        found = slower(earlier, added_up(now[entry] for entry in entries if entry in now), self.least_ns)
+        new = 1 - calls_before / calls if calls > LEAST_RATIO * calls_before else 0.0
+        more = new > 0 and calls_before > 0 and of_calls > added / 2 > 0
+        return Moved(added, found, calls / self._asked, calls_before / self._asked, earlier, more, new)

@@ -71,7 +71,7 @@ class Ranking(NamedTuple):
             "callers": callers,
             "where": "caller" if reason == reasons.MORE_CALLS else key.where,
             "reason": reason,
-            "blame": _blame(key, reason, caller, ends),
+            "blame": _blame(key, row, reason, caller, ends),
             "share": round(self._share(row), 6),
             "explains": None if explains is None else round(explains, 6),
             "slower_share": None if moved is None else round(moved.certain, 6),
@@ -92,13 +92,13 @@ def _explains(row: Row, of_all: float | None) -> float | None:
     return None if row.moved is None or not of_all else max(row.moved.added_ns, 0.0) / of_all
 
 
-def _blame(key: RowKey, reason: str, caller: str | None, ends: Mapping[Way, str]) -> str:
+def _blame(key: RowKey, row: Row, reason: str, caller: str | None, ends: Mapping[Way, str]) -> str:
     """The workload to look at first."""
     if reason == reasons.NETWORK and key.caller is not None:
         return ends.get(Way(key.caller, key.callee), key.callee)
-    if reason == reasons.MORE_CALLS or (reason == reasons.PROXY and key.where == "caller-proxy"):
-        return caller or key.callee
-    return key.callee
+    if reason == reasons.MORE_CALLS:
+        return (row.moved and row.moved.whose_doing) or caller or key.callee
+    return caller or key.callee if reason == reasons.PROXY and key.where == "caller-proxy" else key.callee
 
 
 def _concentrated(row: Row) -> dict[str, Concentration]:

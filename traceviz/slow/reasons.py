@@ -66,7 +66,7 @@ has the failure itself.""",
 MORE_CALLS = _define(
     "more-calls",
     "there were more calls than before",
-    "why {blame} calls {callee} so often: a loop, a cache that is cold, pages that became smaller",
+    "why {blame} makes so many calls: a loop, a cache that is cold, pages that became smaller",
     """Sign: against the baseline a request makes at least half as many calls again, and more than half of the time that
 was added comes from their number, not from their length.""",
 )

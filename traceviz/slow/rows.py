@@ -16,6 +16,7 @@ from traceviz.analyze.edges import slowest
 from traceviz.analyze.group_names import NodeNames
 from traceviz.analyze.sketch import Sketch
 from traceviz.slow import reasons
+from traceviz.slow.all_calls import AllCalls
 from traceviz.slow.counts import PlaceCounts, SlowCounts, Trait, add_sketches, added_up
 from traceviz.slow.moved import Comparison, Moved
 from traceviz.slow.places import Where
@@ -82,14 +83,17 @@ class Compared(NamedTuple):
 
 
 def compare_with_baseline(
-    rows: Mapping[RowKey, Row], counts: SlowCounts, baseline: SlowCounts, names: NodeNames
+    rows: Mapping[RowKey, Row], counts: SlowCounts, baseline: SlowCounts, names: NodeNames, calls: AllCalls
 ) -> Compared:
     """Say of every row how it moved against a baseline."""
     now, before = all_requests(counts, names), all_requests(baseline, names)
     earlier = read_rows(baseline, names)
     comparison = Comparison(now, before)
     for key, row in rows.items():
-        row.moved = comparison.moved(row.at(now), earlier[key].at(before) if key in earlier else {})
+        moved = comparison.moved(row.at(now), earlier[key].at(before) if key in earlier else {})
+        if moved and not key.sign:
+            moved = calls.checked(key.caller, key.callee, key.where, moved, comparison.least_ns)
+        row.moved = moved
     missing = sorted(now.durations.keys() - before.durations.keys())
     return Compared(_number(before), missing, comparison.waited_ns)
 
