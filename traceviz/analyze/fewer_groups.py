@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from traceviz.analyze.conditions import TraitKey, Values, add_values, bounded_values
 from traceviz.analyze.edges import EdgeCounts, EdgeKey, WorkloadCounts
@@ -21,6 +22,9 @@ OTHER_GROUP = "\0"
 
 #: Party ▸ the one that it is counted in.
 Folding = Mapping[Party, Party]
+
+_Key = TypeVar("_Key")
+_Counts = TypeVar("_Counts", EdgeCounts, WorkloadCounts, ShapeCount)
 
 
 def folding(parties: Iterable[Party], most: int = MOST_COUNTED) -> dict[Party, Party]:
@@ -39,26 +43,15 @@ def folding(parties: Iterable[Party], most: int = MOST_COUNTED) -> dict[Party, P
 
 def folded_edges(edges: Mapping[EdgeKey, EdgeCounts], into: Folding) -> dict[EdgeKey, EdgeCounts]:
     """The edges between what is left."""
-    result: dict[EdgeKey, EdgeCounts] = {}
-    for key, counts in edges.items():
-        ends = key._replace(caller=into.get(key.caller, key.caller), callee=into.get(key.callee, key.callee))
-        if ends in result:
-            result[ends].merge(counts)
-        else:
-            result[ends] = counts
-    return result
+    return _added_up(
+        (key._replace(caller=into.get(key.caller, key.caller), callee=into.get(key.callee, key.callee)), counts)
+        for key, counts in edges.items()
+    )
 
 
 def folded_workloads(workloads: Mapping[Party, WorkloadCounts], into: Folding) -> dict[Party, WorkloadCounts]:
     """The groups that are left."""
-    result: dict[Party, WorkloadCounts] = {}
-    for party, counts in workloads.items():
-        group = into.get(party, party)
-        if group in result:
-            result[group].merge(counts)
-        else:
-            result[group] = counts
-    return result
+    return _added_up((into.get(party, party), counts) for party, counts in workloads.items())
 
 
 def folded_traits(traits: Mapping[TraitKey, Values], into: Folding) -> dict[TraitKey, Values]:
@@ -77,19 +70,27 @@ def folded_traits(traits: Mapping[TraitKey, Values], into: Folding) -> dict[Trai
 def folded_shapes(shapes: Mapping[Shape, ShapeCount], into: Folding) -> dict[Shape, ShapeCount]:
     """The shapes by what is left. Failures keep their places, so that two shapes can differ in nothing but these, which
     is of no consequence for what is derived from them."""
-    result: dict[Shape, ShapeCount] = {}
-    for shape, count in shapes.items():
-        folded = tuple(
-            failure._replace(
-                caller=None if failure.caller is None else into.get(failure.caller, failure.caller),
-                callee=into.get(failure.callee, failure.callee),
-                blame=None if failure.blame is None else into.get(failure.blame, failure.blame),
-                path=tuple(into.get(party, party) for party in failure.path),
-            )
-            for failure in shape
+    return _added_up((_folded_shape(shape, into), count) for shape, count in shapes.items())
+
+
+def _folded_shape(shape: Shape, into: Folding) -> Shape:
+    return tuple(
+        failure._replace(
+            caller=None if failure.caller is None else into.get(failure.caller, failure.caller),
+            callee=into.get(failure.callee, failure.callee),
+            blame=None if failure.blame is None else into.get(failure.blame, failure.blame),
+            path=tuple(into.get(party, party) for party in failure.path),
         )
-        if folded in result:
-            result[folded].merge(count)
+        for failure in shape
+    )
+
+
+def _added_up(counted: Iterable[tuple[_Key, _Counts]]) -> dict[_Key, _Counts]:
+    """The counts by their keys; those of one key are added to the first of them."""
+    result: dict[_Key, _Counts] = {}
+    for key, counts in counted:
+        if key in result:
+            result[key].merge(counts)
         else:
-            result[folded] = count
+            result[key] = counts
     return result
