@@ -413,3 +413,16 @@ def large(services: int, calls_each: int = 3) -> GraphDocument:
             pair = (f"service-{caller:03d}", f"service-{index:03d}")
             calls.setdefault(pair, edge(*pair, calls=10 + index, errors=int(index % 17 == 0)))
     return graph(list(calls.values()), entries={"service-000": 1000}, service=None, traces=1000)
+
+
+#: What every dialect of pictures has to draw, under names for tests.
+DRAWN: dict[str, tuple[GraphDocument, ErrorsDocument | None]] = {
+    "article": article(),
+    "chain": (chain(7), None),
+    "cycle": (cycle(), None),
+    "two faults": two_faults(),
+    "kinds": kinds(),
+    "empty": (empty(), None),
+    "one node": (one_node(), None),
+    "hostile": hostile(),
+}

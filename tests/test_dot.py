@@ -12,20 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.documents_made import (
-    HOSTILE,
-    article,
-    chain,
-    cycle,
-    edge,
-    empty,
-    graph,
-    hostile,
-    kinds,
-    node,
-    one_node,
-    two_faults,
-)
+from tests.documents_made import DRAWN, HOSTILE, article, edge, empty, graph, hostile, kinds, node
 from tests.drawing import words
 from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.render.dot import dot
@@ -55,20 +42,7 @@ def test_the_same_document_gives_the_same_text() -> None:
     assert dot(picture(*article())) == dot(picture(*article()))
 
 
-@pytest.mark.parametrize(
-    "documents",
-    [
-        article(),
-        (chain(7), None),
-        (cycle(), None),
-        two_faults(),
-        kinds(),
-        (empty(), None),
-        (one_node(), None),
-        hostile(),
-    ],
-    ids=["article", "chain", "cycle", "two faults", "kinds", "empty", "one node", "hostile"],
-)
+@pytest.mark.parametrize("documents", DRAWN.values(), ids=DRAWN)
 def test_the_engine_reads_back_every_node_and_edge(documents: tuple[GraphDocument, ErrorsDocument | None]) -> None:
     made = picture(*documents)
     layout = laid_out(dot(made))

@@ -91,31 +91,21 @@ def test_json_csv_and_cytoscape_give_the_names_back(caller: str, callee: str) ->
     assert found >= {name for pair in expected for name in pair}
 
 
+def assert_one_drawing_that_says(name: str, svg: str) -> None:
+    """An SVG is of what drawings are made of, runs nothing, and has the first letters of the name among its words."""
+    root = ET.fromstring(svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    shapes = {"polygon", "path", "ellipse", "polyline", "rect"}
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert tags <= {"svg", "g", "a", "title", "text", "style", "tspan", *shapes}
+    assert not [key for element in root.iter() for key in element.attrib if key.lower().startswith("on")]
+    said = unescape("".join(root.itertext()))
+    assert all(letter in said for letter in [letter for letter in name if letter.isalnum()][:8])
+
+
 @pytest.mark.parametrize("name", MARKUP)
 def test_an_svg_is_one_drawing_that_says_the_name_and_holds_nothing_else(name: str) -> None:
-    result = of(name, "other")
-    root = ET.fromstring(drawn(result, "svg"))
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
-    assert tags <= {
-        "svg",
-        "g",
-        "a",
-        "title",
-        "text",
-        "polygon",
-        "path",
-        "ellipse",
-        "polyline",
-        "rect",
-        "style",
-        "tspan",
-    }
-    attributes = {key for element in root.iter() for key in element.attrib}
-    assert not [key for key in attributes if key.lower().startswith("on")]
-    said = unescape("".join(root.itertext()))
-    letters = [letter for letter in name if letter.isalnum()][:8]
-    assert all(letter in said for letter in letters)
+    assert_one_drawing_that_says(name, drawn(of(name, "other"), "svg"))
 
 
 #: Any name at all: control characters and halves of surrogates, that no XML can hold, and spaces among them.

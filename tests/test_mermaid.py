@@ -14,21 +14,7 @@ from hypothesis import strategies as st
 import traceviz
 from tests.commands import SEED, called
 from tests.conftest import CASES, recorded
-from tests.documents_made import (
-    HOSTILE,
-    article,
-    chain,
-    cycle,
-    edge,
-    empty,
-    graph,
-    hostile,
-    kinds,
-    large,
-    node,
-    one_node,
-    two_faults,
-)
+from tests.documents_made import DRAWN, HOSTILE, article, edge, graph, hostile, kinds, large, node
 from tests.packages import Reader, packages
 from traceviz.documents import ErrorsDocument, GraphDocument
 from traceviz.render.mermaid import mermaid, unshown
@@ -126,20 +112,7 @@ def test_the_real_package_reads_every_recorded_graph(case: str, ask: Reader) -> 
     assert mermaid(picture(report.graph(), report.errors())) == traceviz.render(report, "mermaid")
 
 
-@pytest.mark.parametrize(
-    "documents",
-    [
-        article(),
-        (chain(7), None),
-        (cycle(), None),
-        two_faults(),
-        kinds(),
-        (empty(), None),
-        (one_node(), None),
-        hostile(),
-    ],
-    ids=["article", "chain", "cycle", "two faults", "kinds", "empty", "one node", "hostile"],
-)
+@pytest.mark.parametrize("documents", DRAWN.values(), ids=DRAWN)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_real_package_draws_every_word(
     documents: tuple[GraphDocument, ErrorsDocument | None], theme: str, ask: Reader
