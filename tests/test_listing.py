@@ -38,6 +38,8 @@ RECORDING = str(Path(__file__).parents[1] / "traceviz" / "demo" / "recording" / 
 #: The window of the packaged recording.
 THEN = ("--from", str(WINDOW[0]), "--to", str(WINDOW[1]))
 FAILED = Answer(500, "application/json", b'{"data":null,"errors":[{"code":500,"msg":"the storage is in pieces"}]}')
+#: What a list of the recording counts where no trace was read.
+SEVEN_WITHOUT_TRACES = {"traces": None, "spans": None, "failed_traces": None, "fragments": None, "services": 7}
 
 Row = dict[str, Any]
 
@@ -134,13 +136,7 @@ def test_operations_of_a_jaeger_are_those_of_its_spans(api: str) -> None:
     with serve_recording(base_path="/jaeger") as jaeger:
         document = operations("--url", jaeger.url, "--api", api)
     assert document["operations"] == in_file(RECORDING)
-    assert document["counts"] == {
-        "traces": None,
-        "spans": None,
-        "failed_traces": None,
-        "fragments": None,
-        "services": 7,
-    }
+    assert document["counts"] == SEVEN_WITHOUT_TRACES
     assert document["window"] == {"from": None, "to": None}
     assert document["seen"] is None
     assert document["notes"] == []
@@ -282,13 +278,7 @@ def test_names_are_listed_where_searches_fail() -> None:
         run = called("services", "--url", server.url, *THEN)
     assert len(document["services"]) == 7
     assert {node for _, node in pairs(document)} == {None}
-    assert document["counts"] == {
-        "traces": None,
-        "spans": None,
-        "failed_traces": None,
-        "fragments": None,
-        "services": 7,
-    }
+    assert document["counts"] == SEVEN_WITHOUT_TRACES
     assert codes(document) == [("node-not-seen", 7), ("sample-failed", 1)]
     assert "the storage is in pieces" in document["notes"][1]["examples"][0]
     assert document["asked"]["limit"] == 100

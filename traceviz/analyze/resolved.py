@@ -135,6 +135,10 @@ class Resolved:
         """The nodes of the workload that a node is of."""
         return {self.names[party] for party in self.of_workload[self.identity(name)[0]]}
 
+    def pair(self, ends: tuple[Party, Party]) -> tuple[str, str]:
+        """The nodes of a caller and its callee."""
+        return self.names[ends[0]], self.names[ends[1]]
+
     def head(self, command: str) -> Document:
         """The head of a document of this command."""
         report, asked = self.report, self.report.asked

@@ -116,9 +116,8 @@ class DeadlineCounts:
 
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """Callers with a deadline that is too short."""
-        names = resolved.names
-        times = self._times.under(lambda pair: (names[pair[0]], names[pair[1]]))
-        met = self._calls.under(lambda pair: (names[pair[0]], names[pair[1]])).met()
+        times = self._times.under(resolved.pair)
+        met = self._calls.under(resolved.pair).met()
         for (caller, callee), cases in sorted(met):
             if cases.count >= FEWEST and cases.count >= HABIT * cases.of:
                 yield Found(

@@ -143,9 +143,8 @@ class RepeatCounts:
 
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """Callers with rows of similar calls."""
-        names = resolved.names
-        rows = self._rows.under(lambda one: (names[one[0]], names[one[1]]))
-        for (caller, callee), cases in sorted(self._requests.under(lambda one: (names[one[0]], names[one[1]])).met()):
+        rows = self._rows.under(resolved.pair)
+        for (caller, callee), cases in sorted(self._requests.under(resolved.pair).met()):
             row = rows[caller, callee]
             share = row.taken_ns / max(row.of_ns, 1)
             yield Found(

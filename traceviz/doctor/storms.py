@@ -103,8 +103,8 @@ class StormCounts:
     def found(self, resolved: Resolved) -> Iterable[Found]:
         """The edges with retries of retries."""
         names = resolved.names
-        worst = self._worst.under(lambda one: (names[one[0]], names[one[1]]))
-        for (caller, callee), cases in sorted(self._calls.under(lambda one: (names[one[0]], names[one[1]])).met()):
+        worst = self._worst.under(resolved.pair)
+        for (caller, callee), cases in sorted(self._calls.under(resolved.pair).met()):
             most = worst[caller, callee]
             tried = [f"{names[one]} (×{number})" for one, number, _ in most.way]
             yield Found(
