@@ -394,6 +394,25 @@ def test_who_is_waited_for_since_what_it_calls_is_slow_makes_no_more_calls() -> 
     assert cart["slower_share"] == 0
 
 
+def test_more_calls_are_told_also_where_the_only_one_before_was_hidden_beside_a_longer_one() -> None:
+    """app calls cart while it calls ads, which takes longer; now it calls cart eight times."""
+
+    def through(number: int, calls: int) -> list[Row]:
+        whole = 4 + max(30, 10 * calls)
+        rows = [gateway("g", "app", ms=whole), inbound("i", "g", "app", ms=whole)]
+        rows += [outbound("q", "i", "app", "ads", start=2, ms=30), inbound("a", "q", "ads", start=2, ms=30)]
+        for n in range(calls):
+            begin = 2 + 10 * n
+            rows.append(outbound(f"o{n}", "i", "app", "cart", start=begin, ms=9))
+            rows.append(inbound(f"c{n}", f"o{n}", "cart", start=begin, ms=9))
+        return in_trace(f"r{number}", *rows)
+
+    row = first(
+        slow([row for n in range(10) for row in through(n, 8)], [row for n in range(10) for row in through(n, 1)])
+    )
+    assert (row["callee"], row["reason"], row["blame"]) == ("cart", "more-calls", "app")
+
+
 def test_calls_that_are_as_many_and_longer_are_slow() -> None:
     assert first(slow(requests(10, calls=2, ms=40), requests(10, calls=2, ms=10)))["reason"] == "slow"
 

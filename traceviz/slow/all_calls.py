@@ -29,7 +29,9 @@ class AllCalls:
         if not moved.new or where not in ("callee", "network"):
             return moved
         if doing := self.whose_doing(callee):
-            return replace(moved, whose_doing=doing)
+            # What was called before, and never waited for, is waited for since there are more calls.
+            hidden = not moved.calls_before and any(edge.callee == callee for edge in self._before.edges)
+            return replace(moved, whose_doing=doing, more_calls=moved.more_calls or hidden)
         times = self._own_times if where == "callee" else self._gaps
         how = slower(times(caller, callee, self._before), times(caller, callee, self._now), least_ns)
         return replace(moved, new=0.0, more_calls=False, slower=how or moved.slower)
