@@ -1,8 +1,9 @@
 """Faults put into a healthy recording: `why` names the workload that has it, and how it is broken.
 
 Half of a shop's recorded requests are the baseline. In every second one of the others each workload in turn gets a
-fault, on the level of the spans: it works longer, the way to it becomes longer, or it fails. Times are kept consistent:
-whoever waited waits longer, and what came later comes later. Without a fault nobody gets half of the score.
+fault, on the level of the spans: it works longer, the way to it becomes longer, it fails, or it is called more often.
+Times are kept consistent: whoever waited waits longer, and what came later comes later. Without a fault nobody gets
+half of the score.
 """
 
 from __future__ import annotations
@@ -59,14 +60,25 @@ class Trace:
             yield at
             at = self.parent(at)
 
-    def longer(self, span: Json) -> None:
+    def beneath(self, span: Json) -> list[Json]:
+        """The span and all that it waited for or began."""
+        return [other for other in self.spans if other is span or any(one is span for one in self.above(other))]
+
+    def add(self, spans: list[Json], ids: dict[str, str]) -> None:
+        """Copies of spans, whose parents are copies where those have one."""
+        for span in spans:
+            for ref in span["references"]:
+                ref["spanID"] = ids.get(ref["spanID"], ref["spanID"])
+        self.spans += spans
+
+    def longer(self, span: Json, by_us: int = DELAY_US) -> None:
         """It ends later: what began after its end begins later, and who waited for it ends later."""
         end = span["startTime"] + span["duration"]
         for other in self.spans:
             if other["startTime"] >= end:
-                other["startTime"] += DELAY_US
+                other["startTime"] += by_us
         for waited in (span, *self.above(span)):
-            waited["duration"] += DELAY_US
+            waited["duration"] += by_us
 
 
 def works_longer(trace: Trace, span: Json) -> None:
@@ -83,6 +95,27 @@ def fails(trace: Trace, span: Json) -> None:
     """It fails, and so does everybody who waited for it."""
     for failed in (span, *trace.above(span)):
         failed["tags"] += [{"key": "error", "type": "bool", "value": True}]
+
+
+def is_called_more(trace: Trace, span: Json) -> None:
+    """Its caller makes the call three times more, one after another."""
+    call = trace.parent(span)
+    above = None if call is None else trace.parent(call)
+    if call is None or above is None:
+        return
+    once, length = trace.beneath(call), call["duration"] + 100
+    end = call["startTime"] + call["duration"]
+    for other in trace.spans:
+        if other["startTime"] >= end and not any(other is one for one in once):
+            other["startTime"] += 3 * length
+    for waited in (above, *trace.above(above)):
+        waited["duration"] += 3 * length
+    for again in (1, 2, 3):
+        copies = json.loads(json.dumps(once))
+        for copy in copies:
+            copy["startTime"] += again * length
+            copy["spanID"] = f"{again:04x}{copy['spanID'][4:]}"
+        trace.add(copies, {one["spanID"]: copy["spanID"] for one, copy in zip(once, copies, strict=True)})
 
 
 def counted(data: list[Json], path: Path) -> Baseline[WhyCounts]:
@@ -124,6 +157,19 @@ def test_the_workload_with_the_fault_is_named(
         named[service] = (first["service"], first["reason"])
     assert named == {service: (service, reason) for service in called()}
     assert len(named) >= 4
+
+
+def test_whoever_calls_more_often_is_named_and_not_those_beneath(tmp_path: Path) -> None:
+    """Who is called more often asks others more often itself, and is not to blame."""
+    before = counted(halves()[0], tmp_path / "before.json")
+    for service in called():
+        data, callers = halves()[1], set()
+        for trace in map(Trace, data[::2]):
+            for span in trace.served_by(service)[:1]:
+                callers |= {trace.service(above) for above in [trace.parent(span)] if above is not None}
+                is_called_more(trace, span)
+        first = causes(data, before, tmp_path)[0]
+        assert ({first["service"]}, first["reason"]) == (callers, "more-calls")
 
 
 def causes(data: list[Json], before: Baseline[WhyCounts], path: Path) -> list[Cause]:

@@ -68,5 +68,6 @@ MORE_CALLS = _define(
     "there were more calls than before",
     "why {blame} makes so many calls: a loop, a cache that is cold, pages that became smaller",
     """Sign: against the baseline a request makes at least half as many calls again, and more than half of the time that
-was added comes from their number, not from their length.""",
+was added comes from their number, not from their length. `blame` is who calls more often each time that it is asked
+itself: whoever it calls so often calls others more often as well, and is not to blame.""",
 )
