@@ -366,6 +366,20 @@ def test_more_calls_beneath_are_the_doing_of_whoever_makes_more_of_them() -> Non
     assert "why shop makes so many calls" in first(document)["text"]
 
 
+def test_whoever_hands_more_to_a_queue_makes_more_calls() -> None:
+    """Nobody waits for the consumer, and the sender for every message to be taken."""
+
+    def sending(number: int, messages: int) -> list[Row]:
+        queue = {"queue": "orders", "queue_system": "rabbitmq", "kind": "producer"}
+        rows = [gateway("g", "shop", ms=200), inbound("i", "g", "shop", ms=200)]
+        rows += [span(f"p{n}", "i", service="shop", start=1 + 10 * n, ms=9, **queue) for n in range(messages)]
+        return in_trace(f"r{number}", *rows)
+
+    now, before = ([row for n in range(10) for row in sending(n, messages)] for messages in (16, 4))
+    row = first(slow(now, before))
+    assert (row["callee"], row["reason"], row["blame"]) == ("orders", "more-calls", "shop")
+
+
 def test_who_is_waited_for_since_what_it_calls_is_slow_makes_no_more_calls() -> None:
     """app calls cart and ads at the same time: ads took 20 ms, cart 15. Now what cart calls takes 30 ms more, so that
     cart is on the critical path, which it never was; ads was waited for in one request of ten less long."""

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from traceviz.documents import FlameDocument, FlameFrame
 from traceviz.errors import UsageError
-from traceviz.render.frames import By, check, label, value
+from traceviz.render.frames import By, brief, check, label, value
 from traceviz.render.palette import Theme, palette
 from traceviz.render.words import count, counted, millis, name, share, shorten, sources, window
 
@@ -223,7 +223,7 @@ class _Drawing:
         tooltip = f"{called}\n{share(whole / self._total)} of all: {self._amount(whole)}"
         if own != whole:
             tooltip += f", {self._amount(own)} of that its own"
-        text = _fitted(called, f"  {share(whole / self._total)}", width)
+        text = _fitted((f"{called}  {share(whole / self._total)}", called, brief(frame)), width)
         return Box(left, width, row, text, tooltip, swatch.fill, swatch.border)
 
     def _fold(self, narrow: Sequence[int], left: float, row: int) -> None:
@@ -239,7 +239,7 @@ class _Drawing:
         names = [shorten(label(self._frames[place]), 80) for place in sorted(narrow, key=lambda one: -self._whole[one])]
         told = "\n".join([f"{text}: {self._amount(amount)}", *names[:8], *(["…"] if len(names) > 8 else [])])
         width = self._width(amount)
-        self.boxes.append(Box(left, width, row, _fitted(text, "", width), told, self.colours.folded().fill, None))
+        self.boxes.append(Box(left, width, row, _fitted((text,), width), told, self.colours.folded().fill, None))
 
     def _amount(self, amount: int) -> str:
         return counted(amount, "failure") if self._by == "errors" else millis(amount / 1e6)
@@ -254,9 +254,9 @@ class _Drawing:
         return lines
 
 
-def _fitted(text: str, more: str, width: float) -> str:
-    """The text, with more behind it where there is room; nothing where not even three letters have."""
+def _fitted(texts: Sequence[str], width: float) -> str:
+    """The first of the texts that there is room for, else the last one shortened; nothing where only one or two letters
+    of either end would be left."""
     cells = int((width - 2 * PADDING) / CELL)
-    if cells < 3:
-        return ""
-    return text + more if len(shorten(text + more, cells)) == len(text + more) else shorten(text, cells)
+    short = shorten(texts[-1], cells) if cells > 5 else ""
+    return next((text for text in texts if shorten(text, cells) == text), short)

@@ -36,8 +36,17 @@ def check(by: str) -> By:
 
 def label(frame: FlameFrame) -> str:
     """`cart GET /items/{id}`, `to cart: network, proxy, queue`, `shop (not seen) SELECT`: one line, cleaned."""
-    named = _KINDS[frame["kind"]].format(NO_NAME if frame["service"] is None else name(frame["service"]))
+    named = _KINDS[frame["kind"]].format(_service(frame))
     return named if frame["operation"] is None else f"{named} {name(frame['operation'])}"
+
+
+def brief(frame: FlameFrame) -> str:
+    """`cart`, `to cart`, `shop`: the same where there is little room."""
+    return _KINDS[frame["kind"]].partition(":")[0].removesuffix(" (not seen)").format(_service(frame))
+
+
+def _service(frame: FlameFrame) -> str:
+    return NO_NAME if frame["service"] is None else name(frame["service"])
 
 
 def value(frame: FlameFrame, by: By) -> int:

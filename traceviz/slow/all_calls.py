@@ -52,7 +52,7 @@ class AllCalls:
 
     def _most_added(self, callee: str) -> EdgeName | None:
         """Of the edges to a callee the one on which most calls a request were added."""
-        edges = [edge for edge in self._now.edges if edge.callee == callee and not edge.asynchronous]
+        edges = [edge for edge in self._now.edges if edge.callee == callee]
         return max(edges, key=lambda edge: (self._added(edge), edge), default=None)
 
     def _added(self, edge: EdgeName) -> float:
