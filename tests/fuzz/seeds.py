@@ -31,6 +31,7 @@ WORDS = (
     *('"localEndpoint"', '"remoteEndpoint"', '"annotations"', '"exception.type"', '"error"', '"span.kind"'),
     *('"upstream_cluster"', '"response_flags"', '"node_id"', '"component"', '"proxy"', '"http.status_code"'),
     *("null", "true", "false", "NaN", "1e308", "-1", "9223372036854775807", "18446744073709551616", "0.5", '"0"'),
+    *('"10000000000000000"', '"100000000000000000000000000000000"'),  # ids of 65 and 129 bits
     *("[]", "{}", '""', "[[", "{{", "}},{", "]}", '\\"', "\\\\", "\\ud800", "\\udc00", "\\u0000", "AAAAAAAAAAU="),
     *("\n", "\r", ",", ":", '"', "\xff", "\x00", "\x1f\x8b\x08"),
 )

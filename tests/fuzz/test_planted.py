@@ -66,7 +66,8 @@ PLANTS = {
         "forest", "analyze/tree.py", "np.append(tree.place, -1)[tree.of_row]", "tree.place[tree.of_row]"
     ),
 }
-SECONDS = 90
+#: Most are found within half a minute where nothing else runs. Where the machine is shared the same steps take longer.
+SECONDS = 300
 
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
@@ -96,5 +97,5 @@ def fuzzed(target: str, folder: Path, option: str) -> subprocess.CompletedProces
     found_at = os.pathsep.join([str(folder), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": found_at, "PYTHONSAFEPATH": "1"}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=4 * SECONDS, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=2 * SECONDS, check=False
     )
