@@ -123,6 +123,20 @@ def test_a_failure_that_only_the_callee_marks_is_evidence() -> None:
     assert "failed by itself in 100 % of 20 calls, before in 0 % of 20" in cause["text"]
 
 
+def test_a_failed_request_of_a_user_takes_no_mark_off_the_last_visit() -> None:
+    """Nobody made the call that came in, and its place is no row's from the end."""
+
+    def failing(number: int) -> list[Row]:
+        front = inbound("f", None, "front", ms=20, status=500, error=True)
+        call = outbound("o", "f", "front", "back", start=1, ms=18, status=500, error=True)
+        return in_trace(f"r{number:04}", front, call, inbound("b", "o", "back", start=2, ms=16, status=500, error=True))
+
+    counts = BehaviourCounts()
+    counts.count(reconstruct(spans([row for n in range(20) for row in failing(n)])))
+    marks = {work.workload.canonical or work.workload.service: visits.marked for work, visits in counts.visits.items()}
+    assert marks == {"front": 0, "back": 20}
+
+
 def test_a_failure_that_a_hop_tells_with_its_flags_is_told_so() -> None:
     """db's proxy does not reach db, and app does without it."""
     now = []

@@ -126,7 +126,7 @@ def chosen_trace(
                 f"no call failed in the {best.met:,} traces of {listed(traces.asked.source)} that were looked at"
                 if best.met > 1
                 else f"no call failed in the only trace of {listed(traces.asked.source)} that was looked at",
-                "Ask for a longer time, with --since, or for --slowest",
+                "Ask for a longer time, or for --slowest",
             )
         if choice == "only" and best.met > 1:
             raise UsageError(

@@ -88,7 +88,7 @@ class Traces:
                 "Operation, durations and tags have to be on one and the same span of the service, in the window",
             )
         if not self.gathered.spans:
-            return NothingFound(f"{source} has no trace for what was asked", "Ask for a longer time, with --since")
+            return NothingFound(f"{source} has no trace for what was asked", "Ask for a longer time")
         return NothingFound(
             f"none of the traces in {source} lies in the window asked for",
             "Leave out --since, --from and --to, or make the window longer",

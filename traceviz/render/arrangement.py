@@ -42,7 +42,7 @@ class Arrangement:
         if option is not None and format not in OF_ROWS:
             raise UsageError(
                 f"{option} is for rows (-o {', '.join(OF_ROWS)}), and not for {format}",
-                "Take jq for it, like: jq '.edges | sort_by(.calls)'" if format == "json" else "Leave it out",
+                "Take jq for the list of rows, like: jq '.edges | sort_by(.calls)' of a graph" if format == "json" else "Leave it out",
             )
 
     def titles(self, usual: Sequence[str]) -> tuple[str, ...]:

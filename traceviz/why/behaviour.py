@@ -199,7 +199,8 @@ def _marked(hops: Hops, visit: Rows) -> Bools:
     inside = np.flatnonzero(hops.outcomes.failed & ~on_callers_side(forest.role) & ~forest.duplicate)
     marked = np.zeros(len(forest), np.bool_)
     marked[visit[inside]] = True
-    marked[_made_in(hops, visit)[hops.failed & hops.waited_for]] = False
+    made_in = _made_in(hops, visit)
+    marked[made_in[(made_in >= 0) & hops.failed & hops.waited_for]] = False
     return marked
 
 

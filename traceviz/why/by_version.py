@@ -111,7 +111,7 @@ class ByVersions(Generic[Counts]):
             (before if met == {version} else now).merge(counted)
         for side, which in ((now, "other versions"), (before, f"version {shown(version)} alone")):
             if not side.report.traces:
-                raise NothingFound(f"no trace went through {which}", "Ask for a longer time, with --since")
+                raise NothingFound(f"no trace went through {which}", "Ask for a longer time")
             side.report.asked = whole.asked
             side.report.notes = Notes()
         now.report.notes.merge(whole.notes)
