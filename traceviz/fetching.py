@@ -91,8 +91,7 @@ def fetch(
             raise nothing_readable((jaeger.url,), writing.read)
         raise NothingFound(
             f"{jaeger.url} has no trace for what was asked",
-            "Ask for a longer time"
-            + (", or with fewer conditions" if planned.asked.has_conditions else ""),
+            "Ask for a longer time" + (", or with fewer conditions" if planned.asked.has_conditions else ""),
         )
 
 

@@ -40,9 +40,10 @@ class Arrangement:
         said = {"--columns": self.columns or self.more, "--sort": self.order, "--no-headers": not self.headings}
         option = next((option for option, given in said.items() if given), None)
         if option is not None and format not in OF_ROWS:
+            jq = "Take jq for the list of rows, like: jq '.edges | sort_by(.calls)' of a graph"
             raise UsageError(
                 f"{option} is for rows (-o {', '.join(OF_ROWS)}), and not for {format}",
-                "Take jq for the list of rows, like: jq '.edges | sort_by(.calls)' of a graph" if format == "json" else "Leave it out",
+                jq if format == "json" else "Leave it out",
             )
 
     def titles(self, usual: Sequence[str]) -> tuple[str, ...]:
