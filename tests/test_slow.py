@@ -337,6 +337,12 @@ def test_a_delay_that_is_new_explains_what_users_wait_longer() -> None:
     assert "fault rule for db" in row["text"]
 
 
+def test_half_of_the_calls_and_the_slow_ones_are_told_apart_where_they_differ() -> None:
+    mixed = [*requests(10, ms=10), *requests(10, 100, ms=100)]
+    assert "half of the calls within 10 ms, one in twenty 100 ms or more, in 20 requests" in first(slow(mixed))["text"]
+    assert ": 10 ms a call, in 10 requests" in first(slow(requests(10, ms=10)))["text"]
+
+
 def test_more_calls_than_before_are_the_callers_doing() -> None:
     row = first(slow(requests(10, calls=8), requests(10, calls=2)))
     assert (row["reason"], row["where"], row["blame"]) == ("more-calls", "caller", "app")

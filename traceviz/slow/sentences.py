@@ -62,7 +62,9 @@ def _per_call(row: SlowHop, elsewhere: str) -> str:
     if row["reason"] == "more-calls" and row["calls_per_request"] and row["baseline_calls_per_request"]:
         was = row["baseline_calls_per_request"]
         return f": {row['calls_per_request']:.1f} calls a request, {was:.1f} {elsewhere}"
-    said = f": {_ms(times['p50'])} a call, for one in twenty {_ms(times['p95'])} or more, in {requests}"
+    half, most = _ms(times["p50"]), _ms(times["p95"])
+    long = f"{half} a call" if half == most else f"half of the calls within {half}, one in twenty {most} or more"
+    said = f": {long}, in {requests}"
     return said if before is None else f"{said}; {elsewhere} it was {_ms(before['p50'])}"
 
 
