@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -210,6 +211,29 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("command", ["graph", "errors", "slow", "why", "doctor", "diff"])
+def test_the_expression_in_the_help_of_a_command_is_about_its_rows(command: str) -> None:
+    helped = " ".join(called(command, "--help").text.split())
+    example = re.search(r"Exit with 79 if a row satisfies it: '([^']+)'", helped)
+    assert example is not None
+    targets = (SEED, SEED) if command == "diff" else (SEED,)
+    assert called(command, *targets, "-q", "--fail-on", example[1]).code in (0, 79)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--by", "self"), "--by is about folded, pprof, svg, png, pdf"),
+        (("--theme", "dark"), "--theme is about svg, png, pdf"),
+        (("--dot", "dot"), "--dot is about svg, png, pdf"),
+    ],
+)
+def test_what_is_said_of_a_picture_is_refused_for_a_table(options: tuple[str, str], said: str) -> None:
+    run = called("slow", SEED, *options)
+    assert (run.code, run.out) == (2, b"")
+    assert said in run.err
 
 
 def test_ctrl_c_while_a_server_keeps_silent_is_130() -> None:

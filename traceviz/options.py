@@ -121,10 +121,9 @@ def joining(command: _Command) -> _Command:
     )(command)
 
 
-def judgement(command: _Command) -> _Command:
-    """What the exit code says of the rows."""
-    option = click.option("--fail-on", metavar="EXPR", help="Exit with 79 if a row satisfies it: 'error_rate > 1%'.")
-    return option(command)
+def judgement(example: str) -> Callable[[_Command], _Command]:
+    """What the exit code says of the rows, with an example of an expression about such rows."""
+    return click.option("--fail-on", metavar="EXPR", help=f"Exit with 79 if a row satisfies it: '{example}'.")
 
 
 def watching(command: _Command) -> _Command:

@@ -46,7 +46,7 @@ _WAYS = (
 @planes
 @joining
 @rows
-@judgement
+@judgement("p95_ratio > 2")
 @grouping
 @near
 @drawing

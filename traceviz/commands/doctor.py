@@ -24,7 +24,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @output(FORMATS)
 @planes
 @rows
-@judgement
+@judgement("share > 10%")
 @watching
 def doctor(**options: Any) -> None:
     """What is wrong with the traces themselves, at which service, what to change.

@@ -24,7 +24,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @planes
 @joining
 @rows
-@judgement
+@judgement("failed_traces > 20")
 @watching
 def errors(**options: Any) -> None:
     """The failing hops, ranked: where errors started, why, who felt them, where to look.

@@ -30,7 +30,7 @@ FORMATS = ("table", "wide", "json", "csv", "dot", "svg", "png", "pdf", "mermaid"
 @planes
 @joining
 @rows
-@judgement
+@judgement("error_rate > 1%")
 @watching
 @click.option(
     "--view",

@@ -28,6 +28,7 @@ from traceviz.slow.counts import SlowCounts
 from traceviz.slow.document import slow_document
 
 FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
+_PICTURES = ("svg", "png", "pdf")
 
 
 @click.command(cls=Sectioned)
@@ -37,7 +38,7 @@ FORMATS = ("table", "wide", "json", "csv", *OF_CONTEXTS)
 @planes
 @joining
 @rows
-@judgement
+@judgement("share > 20%")
 @watching
 @click.option(
     "--by",
@@ -80,9 +81,10 @@ def slow(by: By, theme: Literal["light", "dark"], dot_command: str | None, **opt
 def _refuse_drawing(run: Run) -> None:
     """What is said of a drawing and can do nothing is no help to anybody."""
     ctx = click.get_current_context()
-    for name in ("by", "theme"):
+    about = (("by", "--by", OF_CONTEXTS), ("theme", "--theme", _PICTURES), ("dot_command", "--dot", _PICTURES))
+    for name, option, formats in about:
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name} is about {', '.join(OF_CONTEXTS)}, and {run.format} was asked for")
+            raise UsageError(f"{option} is about {', '.join(formats)}, and {run.format} was asked for")
 
 
 class Profiled:

@@ -24,7 +24,7 @@ FORMATS = ("table", "wide", "json", "csv")
 @output(FORMATS)
 @planes
 @rows
-@judgement
+@judgement("score > 0.5")
 @watching
 def why(**options: Any) -> None:
     """Which workload to look at first: errors, slow hops and lost headers in one list.
