@@ -147,6 +147,13 @@ def test_every_reason_of_the_contract_is_explained_and_given() -> None:
     assert set(reasons) <= given_reasons
 
 
+@pytest.mark.parametrize("code", [*LOOK_AT, *SLOW])
+def test_a_reason_says_what_to_do_without_names_to_be_filled_in(code: str) -> None:
+    ended = called("explain", code)
+    assert "\nWhat to do: look at " in ended.text
+    assert "{" not in ended.text.rpartition("What to do")[2]
+
+
 def test_a_note_of_one_case_speaks_in_the_singular() -> None:
     notes = Notes()
     notes.add("clock-skew")

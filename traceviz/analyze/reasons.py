@@ -6,6 +6,7 @@ The signs are what the two halves of one call say. What happened beneath the cal
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Literal, NamedTuple
 
 from traceviz.notes import define
@@ -129,7 +130,15 @@ LOOK_AT: dict[str, str] = {}
 
 def _define(code: str, meaning: str, look_at: str, explanation: str) -> None:
     LOOK_AT[code] = look_at
-    define(code, f"{{count}} {{count:call|calls}}: {meaning}", f"{meaning[0].upper()}{meaning[1:]}.\n\n{explanation}")
+    define(code, f"{{count}} {{count:call|calls}}: {meaning}", explained(meaning, look_at, explanation))
+
+
+def explained(meaning: str, look_at: str, explanation: str) -> str:
+    """What `traceviz explain` says of a reason: what it means, its sign and cause, and what to do."""
+    place = look_at.format(blame="the workload that is to blame", caller="the caller", callee="the callee")
+    end = "" if place.endswith("?") else "."
+    do = textwrap.fill(f"What to do: look at {place}{end}", 100)
+    return f"{meaning[0].upper()}{meaning[1:]}.\n\n{explanation}\n\n{do}"
 
 
 _define(

@@ -48,7 +48,9 @@ TORN = define(
     """The root of the trace is a sidecar's outbound call, so somebody called that workload, in another trace.
 
     Usually a program that does not pass the tracing headers on (x-request-id, x-b3-*, b3, traceparent) from the
-    request that it got to the calls that it makes. Whether a user felt a failure in a fragment cannot be known.""",
+    request that it got to the calls that it makes. Whether a user felt a failure in a fragment cannot be known.
+
+    What to do: `traceviz doctor` names the program and the headers (`headers-not-forwarded`).""",
 )
 
 

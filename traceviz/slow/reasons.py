@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceviz.analyze.reasons import explained
 from traceviz.notes import define
 
 #: Code ▸ where to look first.
@@ -10,9 +11,7 @@ LOOK_AT: dict[str, str] = {}
 
 def _define(code: str, meaning: str, look_at: str, explanation: str) -> str:
     LOOK_AT[code] = look_at
-    return define(
-        code, f"{{count}} {{count:place|places}}: {meaning}", f"{meaning[0].upper()}{meaning[1:]}.\n\n{explanation}"
-    )
+    return define(code, f"{{count}} {{count:place|places}}: {meaning}", explained(meaning, look_at, explanation))
 
 
 DELAY_INJECTED = _define(
