@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from tests.conftest import MESH
 from tests.schemas import faults
+from traceviz.analyze.counting import Counted
 from traceviz.cli import main
+from traceviz.commands.delivery import Run
 
 INSTALLED = Path(sys.executable).with_name("traceviz")
 #: What a user's shell may have set, and no test wants from outside.
@@ -93,3 +97,15 @@ def ended(process: subprocess.Popen[bytes], stdin: bytes | None = None) -> Ended
 def installed(*arguments: str, env: Mapping[str, str] | None = None, **streams: Any) -> Ended:
     """Run the installed command to its end."""
     return ended(started(*arguments, env=env, **streams))
+
+
+def interrupt_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every reading of a command be stopped by Ctrl-C, with something read."""
+    whole = Run.count
+
+    def stopped(run: Run, *asked: Any) -> Counted[Any]:
+        counted: Counted[Any] = whole(run, *asked)
+        run.interrupted = True
+        return counted
+
+    monkeypatch.setattr(Run, "count", stopped)

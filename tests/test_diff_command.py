@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.commands import NONE, SEED, Ended, called
+from tests.commands import NONE, SEED, Ended, called, interrupt_reading
 from tests.conftest import MESH, SHARED
 from tests.schemas import faults
-from traceviz.analyze.counting import Counted
-from traceviz.commands.delivery import Run
 from traceviz.commands.diff import FORMATS
 from traceviz.demo import serve_recording
 from traceviz.render.arrangement import AS_USUAL
@@ -189,14 +187,7 @@ def test_a_side_without_a_trace_is_3_and_says_which() -> None:
 
 
 def test_half_of_a_side_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Run.count
-
-    def stopped(run: Run, *asked: Any) -> Counted[Any]:
-        counted: Counted[Any] = whole(run, *asked)
-        run.interrupted = True
-        return counted
-
-    monkeypatch.setattr(Run, "count", stopped)
+    interrupt_reading(monkeypatch)
     for arguments in ([NONE, SEED], ["--by-version", "v1", "v3", VERSIONS]):
         ended = called("diff", *arguments)
         assert (ended.code, ended.out) == (130, b"")

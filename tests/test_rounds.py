@@ -18,11 +18,9 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.commands import NONE, SEED, called, ended, started
+from tests.commands import NONE, SEED, called, ended, interrupt_reading, started
 from tests.schemas import faults
 from tests.unruly import Behaviour, Exchange, for_searches, good, refusing_url, silent, unruly
-from traceviz.analyze.counting import Counted
-from traceviz.commands.delivery import Run
 from traceviz.demo import DemoJaeger, Recording, serve_recording
 from traceviz.demo.answers import Answer, Answers
 
@@ -171,14 +169,7 @@ def test_a_flame_graph_is_drawn_anew_each_round(jaeger: DemoJaeger, tmp_path: Pa
 
 
 def test_half_a_baseline_ends_a_watch(jaeger: DemoJaeger, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Run.count
-
-    def stopped(run: Run, *asked: Any) -> Counted[Any]:
-        counted: Counted[Any] = whole(run, *asked)
-        run.interrupted = True
-        return counted
-
-    monkeypatch.setattr(Run, "count", stopped)
+    interrupt_reading(monkeypatch)
     run = called("slow", "--url", jaeger.url, *OFTEN, "--baseline", NONE, "-o", "json")
     assert (run.code, len(run.text.splitlines())) == (130, 1)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from traceviz.analyze.resolved import EdgeName, Resolved
 from traceviz.analyze.sketch import Sketch
 from traceviz.analyze.slower import LEAST_RATIO, slower
+from traceviz.slow.counts import added_up
 from traceviz.slow.moved import Moved
 from traceviz.slow.places import Where
 
@@ -74,11 +75,8 @@ class AllCalls:
         return self._over_edges(resolved, lambda edge: (edge.caller, edge.callee) == (caller, callee), "gap")
 
     def _over_edges(self, resolved: Resolved, chosen: Callable[[EdgeName], bool], times: str) -> Sketch:
-        result = Sketch()
-        for edge, counts in resolved.edges.items():
-            if chosen(edge) and not edge.asynchronous:
-                result.merge(getattr(counts, times))
-        return result
+        of_edges = resolved.edges.items()
+        return added_up(getattr(counts, times) for edge, counts in of_edges if chosen(edge) and not edge.asynchronous)
 
 
 def _calls(edge: EdgeName, resolved: Resolved) -> int:
